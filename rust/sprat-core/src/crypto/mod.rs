@@ -1,0 +1,62 @@
+//! Transforms of ESP (RFC 4303 with the RFCs of the table in [`transform`]).
+//!
+//! This layer knows keys, numbers and octets, never packets: it is given the
+//! part of an ESP packet behind the Sequence Number.
+
+/// What stands in an ESP header, in full: the wire may carry less (ESN, Diet-ESP).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbers {
+    /// SPI as agreed, 32 bits.
+    pub spi: crate::num::Spi,
+    /// Full sequence number; without `esn` the high half is 0.
+    pub sn: crate::num::Sn64,
+    /// Whether the high half takes part in AAD, ICV and implicit IV (RFC 4303 s2.2.1).
+    pub esn: bool,
+}
+
+/// Where the IV of a packet comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IvSource {
+    /// The wire carries none: NULL, or implicit from the sequence number (RFC 8750).
+    None,
+    /// The 64-bit sequence number: unique, never random (CTR, CCM, GCM, GMAC, ChaCha20).
+    Counter,
+    /// Octets that nobody can predict, from the caller (CBC).
+    Random,
+}
+
+/// A packet could not be sealed: the body is shorter than IV and ICV, not a
+/// multiple of the cipher's block, or longer than the mode allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SealFailed;
+
+/// Why a body did not open. In both cases no plaintext is left in the buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenFailed {
+    /// Too short for IV, two octets and ICV, or not a multiple of the block.
+    Malformed,
+    /// The ICV does not verify.
+    Integrity,
+}
+
+/// One SA's transforms with their keys.
+///
+/// `body` is everything behind the Sequence Number field:
+/// `IV | payload, padding, Pad Length, Next Header | ICV`, in network order.
+pub trait EspSuite {
+    /// Octets of IV on the wire: 0, 8 or 16.
+    fn iv_len(&self) -> usize;
+    /// Octets of ICV on the wire: 8, 12, 16, 24 or 32.
+    fn icv_len(&self) -> usize;
+    /// What payload, padding and the two trailer octets together are a multiple
+    /// of: 4, or the cipher's block if larger (RFC 4303 s2.4).
+    fn pad_align(&self) -> usize;
+    /// Where the IV comes from.
+    fn iv_source(&self) -> IvSource;
+    /// Encrypts in place and writes the ICV; the IV already stands in `body`.
+    fn seal(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), SealFailed>;
+    /// Verifies the ICV, then decrypts in place. On failure everything between
+    /// IV and ICV is zeroed (except where nothing was decrypted yet and the
+    /// octets are still ciphertext: they are zeroed too).
+    fn open(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed>;
+}
