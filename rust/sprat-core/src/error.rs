@@ -137,7 +137,9 @@ mod tests {
         for (i, reason) in DropReason::ALL.iter().enumerate() {
             assert_eq!(usize::from(reason.code()), i + 1);
             assert_eq!(DropReason::from_code(reason.code()), Some(*reason));
-            let same = DropReason::ALL.iter().filter(|r| r.counter() == reason.counter());
+            let same = DropReason::ALL
+                .iter()
+                .filter(|r| r.counter() == reason.counter());
             assert_eq!(same.count(), 1, "{reason:?}");
         }
         assert_eq!(DropReason::from_code(0), None);

@@ -15,7 +15,15 @@
 //! number generator, locks, threads, logging. The caller passes what is needed.
 #![no_std]
 #![forbid(unsafe_code)]
-#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic
+    )
+)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
@@ -27,4 +35,6 @@ pub mod crypto;
 pub mod error;
 pub mod num;
 pub mod replay;
+pub mod sa;
+pub mod selector;
 pub mod time;
