@@ -3,6 +3,10 @@
 //! This layer knows keys, numbers and octets, never packets: it is given the
 //! part of an ESP packet behind the Sequence Number.
 
+pub mod transform;
+
+pub use transform::{Encr, Integ};
+
 /// What stands in an ESP header, in full: the wire may carry less (ESN, Diet-ESP).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Numbers {
