@@ -1,0 +1,80 @@
+//! `include/sprat.h`, written by cbindgen from `sprat-ffi`.
+
+use std::fs;
+use std::path::Path;
+
+/// What the header should be, from the sources as they are now.
+fn generate(root: &Path) -> Result<String, String> {
+    let crate_dir = root.join("rust/sprat-ffi");
+    let config = cbindgen::Config::from_file(crate_dir.join("cbindgen.toml"))?;
+    let bindings = cbindgen::Builder::new()
+        .with_crate(&crate_dir)
+        .with_config(config)
+        .generate()
+        .map_err(|e| format!("cbindgen: {e}"))?;
+    let mut text = Vec::new();
+    bindings.write(&mut text);
+    String::from_utf8(text).map_err(|e| format!("cbindgen: {e}"))
+}
+
+/// Writes the header.
+pub fn write(root: &Path) -> Result<(), String> {
+    let path = root.join("include/sprat.h");
+    let text = generate(root)?;
+    fs::create_dir_all(root.join("include")).map_err(|e| e.to_string())?;
+    fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// Fails when the committed header is not what would be written.
+pub fn check(root: &Path) -> Result<(), String> {
+    let path = root.join("include/sprat.h");
+    let have = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let want = generate(root)?;
+    match first_difference(&have, &want) {
+        None => Ok(()),
+        Some((line, have, want)) => Err(format!(
+            "include/sprat.h:{line}: not what the sources give (run 'make header')\n\
+             committed: {have}\ngenerated: {want}"
+        )),
+    }
+}
+
+/// The number of the first line that differs, and that line of either text.
+fn first_difference<'a>(have: &'a str, want: &'a str) -> Option<(usize, &'a str, &'a str)> {
+    if have == want {
+        return None;
+    }
+    let end = "(end of file)";
+    let (mut h, mut w) = (have.lines(), want.lines());
+    for line in 1.. {
+        match (h.next(), w.next()) {
+            (None, None) => return Some((line, end, end)),
+            (a, b) if a != b => return Some((line, a.unwrap_or(end), b.unwrap_or(end))),
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_difference;
+
+    #[test]
+    fn equal_texts_have_no_difference() {
+        assert_eq!(first_difference("a\nb\n", "a\nb\n"), None);
+    }
+
+    #[test]
+    fn difference_is_found_in_the_middle_and_at_the_end() {
+        assert_eq!(first_difference("a\nb\n", "a\nc\n"), Some((2, "b", "c")));
+        assert_eq!(
+            first_difference("a\n", "a\nc\n"),
+            Some((2, "(end of file)", "c"))
+        );
+        assert_eq!(
+            first_difference("a", "a\n"),
+            Some((2, "(end of file)", "(end of file)"))
+        );
+    }
+}
