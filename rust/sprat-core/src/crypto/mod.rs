@@ -3,8 +3,13 @@
 //! This layer knows keys, numbers and octets, never packets: it is given the
 //! part of an ESP packet behind the Sequence Number.
 
+mod ccm;
+mod mote;
 pub mod transform;
 
+use subtle::ConstantTimeEq;
+
+pub use mote::MoteCcm;
 pub use transform::{Encr, Integ};
 
 /// What stands in an ESP header, in full: the wire may carry less (ESN, Diet-ESP).
@@ -63,4 +68,51 @@ pub trait EspSuite {
     /// IV and ICV is zeroed (except where nothing was decrypted yet and the
     /// octets are still ciphertext: they are zeroed too).
     fn open(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed>;
+}
+
+/// The IV that is not sent: the 64-bit sequence number (RFC 8750 s3).
+fn implicit_iv(numbers: &Numbers) -> [u8; 8] {
+    if numbers.esn {
+        numbers.sn.0
+    } else {
+        u64::from(numbers.sn.low())
+    }
+    .to_be_bytes()
+}
+
+/// Cuts a body into IV, data and ICV. `None` if the data would be shorter than
+/// Pad Length and Next Header.
+fn split(body: &mut [u8], iv_len: usize, icv_len: usize) -> Option<(&[u8], &mut [u8], &mut [u8])> {
+    let (iv, rest) = body.split_at_mut_checked(iv_len)?;
+    let data_len = rest.len().checked_sub(icv_len)?;
+    let (data, icv) = rest.split_at_mut_checked(data_len)?;
+    (data_len >= 2).then_some((iv, data, icv))
+}
+
+/// Writes as much of `mac` as the ICV field takes.
+fn put_icv(field: &mut [u8], mac: &[u8]) {
+    field.iter_mut().zip(mac).for_each(|(to, from)| *to = *from);
+}
+
+/// Compares the ICV field with the start of `mac`, in a time that depends on
+/// the length alone.
+fn check_icv(field: &[u8], mac: &[u8]) -> Result<(), OpenFailed> {
+    let expected = mac.get(..field.len()).ok_or(OpenFailed::Integrity)?;
+    if bool::from(field.ct_eq(expected)) {
+        Ok(())
+    } else {
+        Err(OpenFailed::Integrity)
+    }
+}
+
+/// Runs `open` and leaves nothing of the body behind if it fails.
+fn wiping(
+    body: &mut [u8],
+    open: impl FnOnce(&mut [u8]) -> Result<(), OpenFailed>,
+) -> Result<(), OpenFailed> {
+    let result = open(body);
+    if result.is_err() {
+        body.fill(0);
+    }
+    result
 }

@@ -1,0 +1,106 @@
+//! The suite of constrained nodes: AES-CCM with an ICV of 8 octets and a key of
+//! 128 bits (RFC 8221 s5, RFC 9333), explicit or implicit IV (RFC 8750).
+
+use aes::Aes128Enc;
+use cipher::KeyInit;
+use zeroize::Zeroize;
+
+use super::ccm::{self, NONCE_LEN};
+use super::{Encr, EspSuite, IvSource, Numbers, OpenFailed, SealFailed, split};
+
+/// Octets of ICV.
+const ICV: usize = 8;
+
+/// AES-CCM-8 with a raw key: 20 octets of state, the key schedule lives on the
+/// stack while a packet is worked on.
+pub struct MoteCcm {
+    key: [u8; 16],
+    salt: [u8; 3],
+    implicit_iv: bool,
+}
+
+impl MoteCcm {
+    /// `encr` is [`Encr::AesCcm8`] or [`Encr::AesCcm8Iiv`]; `None` for any other.
+    /// `key` and `salt` stand in KEYMAT in this order (RFC 4309 s7.1).
+    pub fn new(encr: Encr, key: &[u8; 16], salt: &[u8; 3]) -> Option<Self> {
+        let implicit_iv = match encr {
+            Encr::AesCcm8 => false,
+            Encr::AesCcm8Iiv => true,
+            _ => return None,
+        };
+        Some(MoteCcm {
+            key: *key,
+            salt: *salt,
+            implicit_iv,
+        })
+    }
+
+    #[inline]
+    fn packet(&self, numbers: &Numbers, iv: &[u8]) -> ccm::Packet<'static> {
+        ccm::Packet {
+            nonce: nonce(&self.salt, iv, numbers),
+            tag_len: 8,
+            aad: ccm::Aad::esp(numbers),
+        }
+    }
+}
+
+impl Drop for MoteCcm {
+    fn drop(&mut self) {
+        self.key.zeroize();
+        self.salt.zeroize();
+    }
+}
+
+/// Salt and IV; an IV that is not on the wire is the sequence number (RFC 8750 s3).
+pub(super) fn nonce(salt: &[u8; 3], iv: &[u8], numbers: &Numbers) -> [u8; NONCE_LEN] {
+    let iv = iv
+        .first_chunk::<8>()
+        .copied()
+        .unwrap_or(super::implicit_iv(numbers));
+    let mut nonce = [0; NONCE_LEN];
+    if let Some((head, tail)) = nonce.split_first_chunk_mut::<3>() {
+        *head = *salt;
+        tail.copy_from_slice(&iv);
+    }
+    nonce
+}
+
+impl EspSuite for MoteCcm {
+    fn iv_len(&self) -> usize {
+        if self.implicit_iv { 0 } else { 8 }
+    }
+
+    fn icv_len(&self) -> usize {
+        ICV
+    }
+
+    fn pad_align(&self) -> usize {
+        4
+    }
+
+    fn iv_source(&self) -> IvSource {
+        if self.implicit_iv {
+            IvSource::None
+        } else {
+            IvSource::Counter
+        }
+    }
+
+    fn seal(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), SealFailed> {
+        let (iv, data, icv) = split(body, self.iv_len(), ICV).ok_or(SealFailed)?;
+        let cipher = Aes128Enc::new(&self.key.into());
+        let tag = ccm::seal(&cipher, &self.packet(numbers, iv), data).ok_or(SealFailed)?;
+        super::put_icv(icv, &tag);
+        Ok(())
+    }
+
+    fn open(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed> {
+        super::wiping(body, |body| {
+            let (iv, data, icv) = split(body, self.iv_len(), ICV).ok_or(OpenFailed::Malformed)?;
+            let cipher = Aes128Enc::new(&self.key.into());
+            let tag = ccm::open(&cipher, &self.packet(numbers, iv), data);
+            super::check_icv(icv, &tag.ok_or(OpenFailed::Malformed)?)
+        })
+    }
+}
