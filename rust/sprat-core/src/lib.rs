@@ -38,3 +38,4 @@ pub mod replay;
 pub mod sa;
 pub mod selector;
 pub mod time;
+pub mod wire;

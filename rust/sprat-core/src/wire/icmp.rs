@@ -1,0 +1,250 @@
+//! "Packet too big" in both directions: ICMP Destination Unreachable code 4
+//! (RFC 792, RFC 1191) and ICMPv6 type 2 (RFC 4443 s3.2).
+//!
+//! ```text
+//! type 1 | code 1 | checksum 2 | IPv4: unused 2, MTU 2 / IPv6: MTU 4 | the packet in question, cut
+//! ```
+
+use core::net::IpAddr;
+
+use super::ip::{Head, IPV4_LEN, IPV6_LEN, Outer, Version, copy, proto, v4, v6};
+use super::{WireError, finish_checksum, put, sum_words, u8_at, u16_at, u32_at};
+
+const V4_UNREACHABLE: u8 = 3;
+const V4_FRAGMENTATION_NEEDED: u8 = 4;
+const V6_TOO_BIG: u8 = 2;
+/// Octets of an ICMP header with the MTU.
+const LEN: usize = 8;
+/// Largest error message: 576 octets in IPv4 (RFC 1812 s4.3.2.3), 1280 in IPv6.
+const V4_MAX: usize = 576;
+const V6_MAX: usize = 1280;
+
+/// Builds the error that tells the sender of `packet` to use at most `mtu`
+/// octets, and returns its length. `from` is the address it comes from, of the
+/// packet's family. `out` needs at most 1280 octets.
+///
+/// Errors: `Other` where no error must be sent: to a fragment but the first, to
+/// an ICMP error, to a source that is no single host (RFC 1122 s3.2.2, RFC 4443
+/// s2.4), or where `from` is of the other family; `Truncated` if `out` is too short.
+pub fn too_big(packet: &[u8], from: IpAddr, mtu: u32, out: &mut [u8]) -> Result<usize, WireError> {
+    let head = Head::parse(packet)?;
+    if !may_be_answered(&head, packet) || from.is_ipv4() != (head.version == Version::V4) {
+        return Err(WireError::Other);
+    }
+    let (header_len, max, protocol) = match head.version {
+        Version::V4 => (IPV4_LEN, V4_MAX, proto::ICMP),
+        Version::V6 => (IPV6_LEN, V6_MAX, proto::ICMPV6),
+    };
+    let quoted = packet.get(..head.total_len).ok_or(WireError::Truncated)?;
+    let quoted = quoted.get(..max - header_len - LEN).unwrap_or(quoted);
+    let len = header_len + LEN + quoted.len();
+    let message = out.get_mut(..len).ok_or(WireError::Truncated)?;
+    let outer = Outer {
+        source: from,
+        destination: head.source,
+        hop_limit: 64,
+        traffic_class: 0xc0,
+        id: 0,
+        fragment: 0,
+        flow_label: 0,
+    };
+    outer.emit(message, protocol)?;
+    let (header, body) = message
+        .split_at_mut_checked(header_len)
+        .ok_or(WireError::Truncated)?;
+    write_body(body, head.version, mtu, quoted)?;
+    let start = if head.version == Version::V6 {
+        pseudo_sum(header, body.len())?
+    } else {
+        0
+    };
+    let checksum = finish_checksum(sum_words(body, start));
+    put(body, 2, checksum.to_be_bytes())?;
+    Ok(len)
+}
+
+fn write_body(body: &mut [u8], version: Version, mtu: u32, quoted: &[u8]) -> Result<(), WireError> {
+    match version {
+        Version::V4 => {
+            let mtu = u16::try_from(mtu).unwrap_or(u16::MAX).to_be_bytes();
+            put(
+                body,
+                0,
+                [V4_UNREACHABLE, V4_FRAGMENTATION_NEEDED, 0, 0, 0, 0],
+            )?;
+            put(body, 6, mtu)?;
+        }
+        Version::V6 => {
+            put(body, 0, [V6_TOO_BIG, 0, 0, 0])?;
+            put(body, 4, mtu.to_be_bytes())?;
+        }
+    }
+    copy(body.get_mut(LEN..).ok_or(WireError::Truncated)?, quoted);
+    Ok(())
+}
+
+/// Words of the IPv6 pseudo-header: addresses, length, next header 58.
+fn pseudo_sum(header: &[u8], body_len: usize) -> Result<u32, WireError> {
+    let addresses = header
+        .get(v6::SOURCE..IPV6_LEN)
+        .ok_or(WireError::Truncated)?;
+    let len = u32::try_from(body_len).map_err(|_| WireError::Length)?;
+    Ok(sum_words(addresses, len + u32::from(proto::ICMPV6)))
+}
+
+fn may_be_answered(head: &Head, packet: &[u8]) -> bool {
+    let upper = packet.get(head.upper_at..head.total_len).unwrap_or(&[]);
+    let kind = upper.first().copied();
+    let is_error = match head.protocol {
+        proto::ICMP => matches!(kind, None | Some(3 | 4 | 5 | 11 | 12)),
+        proto::ICMPV6 => matches!(kind, None | Some(0..=127 | 137)),
+        _ => false,
+    };
+    let one_host = match head.source {
+        IpAddr::V4(a) => !(a.is_unspecified() || a.is_multicast() || a.is_broadcast()),
+        IpAddr::V6(a) => !(a.is_unspecified() || a.is_multicast()),
+    };
+    !is_error && one_host && head.fragment != super::ip::Fragment::Later
+}
+
+/// A "too big" message from the network about a packet of ours. Nothing in it
+/// is authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooBig<'a> {
+    /// MTU it tells; 0 from an old IPv4 router that tells none (RFC 1191 s5).
+    pub mtu: u32,
+    /// Source address of the packet in question.
+    pub source: IpAddr,
+    /// Destination address of the packet in question.
+    pub destination: IpAddr,
+    /// Its protocol.
+    pub protocol: u8,
+    /// What is quoted of its upper layer, often 8 octets only.
+    pub upper: &'a [u8],
+}
+
+impl<'a> TooBig<'a> {
+    /// Reads a whole ICMP or ICMPv6 packet; `Other` if it is another message.
+    pub fn parse(packet: &'a [u8]) -> Result<Self, WireError> {
+        let head = Head::parse(packet)?;
+        let body = packet
+            .get(head.upper_at..head.total_len)
+            .ok_or(WireError::Truncated)?;
+        let mtu = match (head.protocol, u8_at(body, 0)?, u8_at(body, 1)?) {
+            (proto::ICMP, V4_UNREACHABLE, V4_FRAGMENTATION_NEEDED) => u32::from(u16_at(body, 6)?),
+            (proto::ICMPV6, V6_TOO_BIG, _) => u32_at(body, 4)?,
+            _ => return Err(WireError::Other),
+        };
+        let quoted = body.get(LEN..).ok_or(WireError::Truncated)?;
+        Self::parse_quoted(quoted, mtu)
+    }
+
+    /// The quoted packet is cut short: its length field says more than is there,
+    /// and only plain headers are followed.
+    fn parse_quoted(quoted: &'a [u8], mtu: u32) -> Result<Self, WireError> {
+        let address = |at: usize, len: usize| match len {
+            4 => super::array_at::<4>(quoted, at).map(IpAddr::from),
+            _ => super::array_at::<16>(quoted, at).map(IpAddr::from),
+        };
+        let first = u8_at(quoted, 0)?;
+        let (source, destination, protocol, upper_at) = match first >> 4 {
+            4 => (
+                address(v4::SOURCE, 4)?,
+                address(v4::DESTINATION, 4)?,
+                u8_at(quoted, v4::PROTOCOL)?,
+                usize::from(first & 0x0f) * 4,
+            ),
+            6 => (
+                address(v6::SOURCE, 16)?,
+                address(v6::DESTINATION, 16)?,
+                u8_at(quoted, v6::NEXT_HEADER)?,
+                IPV6_LEN,
+            ),
+            _ => return Err(WireError::Version),
+        };
+        let upper = quoted.get(upper_at..).ok_or(WireError::Truncated)?;
+        Ok(TooBig {
+            mtu,
+            source,
+            destination,
+            protocol,
+            upper,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    fn packet(source: IpAddr, destination: IpAddr, protocol: u8, len: usize) -> Vec<u8> {
+        let outer = Outer {
+            source,
+            destination,
+            hop_limit: 9,
+            traffic_class: 0,
+            id: 0,
+            fragment: 0,
+            flow_label: 0,
+        };
+        let mut packet = std::vec![8u8; outer.len() + len];
+        outer.emit(&mut packet, protocol).unwrap();
+        packet
+    }
+
+    #[test]
+    fn what_is_built_is_read_back() {
+        let six = |n: u16| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, n]);
+        let four = |n: u8| IpAddr::from([192, 0, 2, n]);
+        for (a, b, gw, mtu) in [
+            (four(1), four(2), four(9), 1400),
+            (six(1), six(2), six(9), 1400),
+        ] {
+            let original = packet(a, b, proto::ESP, 1500);
+            let mut out = [0xa5u8; 1280];
+            let len = too_big(&original, gw, mtu, &mut out).unwrap();
+            let head = Head::parse(&out[..len]).unwrap();
+            assert_eq!((head.source, head.destination), (gw, a));
+            let told = TooBig::parse(&out[..len]).unwrap();
+            assert_eq!((told.mtu, told.source, told.destination), (mtu, a, b));
+            assert_eq!(told.upper[..4], [8; 4]);
+            assert!(too_big(&original, gw, mtu, &mut out[..len - 1]).is_err());
+            let start = if a.is_ipv4() {
+                0
+            } else {
+                pseudo_sum(&out[..40], len - 40).unwrap()
+            };
+            assert_eq!(
+                finish_checksum(sum_words(&out[head.upper_at..len], start)),
+                0
+            );
+        }
+    }
+
+    #[test]
+    fn errors_and_multicast_are_never_answered() {
+        let mut out = [0u8; 1280];
+        let gw = IpAddr::from([192, 0, 2, 9]);
+        let mut error = packet(IpAddr::from([192, 0, 2, 1]), gw, proto::ICMP, 100);
+        error[20] = 3;
+        assert_eq!(too_big(&error, gw, 1000, &mut out), Err(WireError::Other));
+        error[20] = 8;
+        assert!(too_big(&error, gw, 1000, &mut out).is_ok());
+        let multicast = packet(IpAddr::from([224, 0, 0, 1]), gw, proto::UDP, 100);
+        assert_eq!(
+            too_big(&multicast, gw, 1000, &mut out),
+            Err(WireError::Other)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_are_read_or_refused(octets in prop::collection::vec(any::<u8>(), 0..120)) {
+            let _ = TooBig::parse(&octets);
+            let mut out = [0u8; 1280];
+            let _ = too_big(&octets, IpAddr::from([1, 2, 3, 4]), 1280, &mut out);
+        }
+    }
+}
