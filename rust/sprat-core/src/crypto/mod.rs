@@ -3,13 +3,27 @@
 //! This layer knows keys, numbers and octets, never packets: it is given the
 //! part of an ESP packet behind the Sequence Number.
 
+#[cfg(feature = "rustcrypto")]
+mod cbc_mac;
 mod ccm;
+#[cfg(feature = "rustcrypto")]
+mod gcm;
+#[cfg(feature = "rustcrypto")]
+mod key;
+#[cfg(feature = "rustcrypto")]
+mod mac;
 mod mote;
+#[cfg(feature = "known-answer")]
+pub mod primitive;
+#[cfg(feature = "rustcrypto")]
+mod suite;
 pub mod transform;
 
 use subtle::ConstantTimeEq;
 
 pub use mote::MoteCcm;
+#[cfg(feature = "rustcrypto")]
+pub use suite::{Keys, Suite, SuiteError};
 pub use transform::{Encr, Integ};
 
 /// What stands in an ESP header, in full: the wire may carry less (ESN, Diet-ESP).
@@ -80,13 +94,22 @@ fn implicit_iv(numbers: &Numbers) -> [u8; 8] {
     .to_be_bytes()
 }
 
-/// Cuts a body into IV, data and ICV. `None` if the data would be shorter than
-/// Pad Length and Next Header.
-fn split(body: &mut [u8], iv_len: usize, icv_len: usize) -> Option<(&[u8], &mut [u8], &mut [u8])> {
-    let (iv, rest) = body.split_at_mut_checked(iv_len)?;
-    let data_len = rest.len().checked_sub(icv_len)?;
-    let (data, icv) = rest.split_at_mut_checked(data_len)?;
-    (data_len >= 2).then_some((iv, data, icv))
+/// A body, cut in three.
+struct Parts<'a> {
+    iv: &'a [u8],
+    /// What is encrypted: payload to Next Header.
+    data: &'a mut [u8],
+    icv: &'a mut [u8],
+}
+
+impl<'a> Parts<'a> {
+    /// `None` if the data would be shorter than Pad Length and Next Header.
+    fn cut(body: &'a mut [u8], iv_len: usize, icv_len: usize) -> Option<Self> {
+        let (iv, rest) = body.split_at_mut_checked(iv_len)?;
+        let data_len = rest.len().checked_sub(icv_len).filter(|len| *len >= 2)?;
+        let (data, icv) = rest.split_at_mut_checked(data_len)?;
+        Some(Parts { iv, data, icv })
+    }
 }
 
 /// Writes as much of `mac` as the ICV field takes.
@@ -115,4 +138,38 @@ fn wiping(
         body.fill(0);
     }
     result
+}
+
+/// At most `N` octets.
+#[derive(Clone, Copy, Debug)]
+pub struct Octets<const N: usize> {
+    octets: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Default for Octets<N> {
+    fn default() -> Self {
+        Octets {
+            octets: [0; N],
+            len: 0,
+        }
+    }
+}
+
+impl<const N: usize> Octets<N> {
+    /// What `octets` yields, up to `N`.
+    #[cfg(feature = "rustcrypto")]
+    fn of(octets: impl IntoIterator<Item = u8>) -> Self {
+        let mut all = Self::default();
+        for (to, from) in all.octets.iter_mut().zip(octets) {
+            *to = from;
+            all.len = all.len.saturating_add(1);
+        }
+        all
+    }
+
+    /// The octets.
+    pub fn as_slice(&self) -> &[u8] {
+        self.octets.get(..self.len).unwrap_or(&[])
+    }
 }

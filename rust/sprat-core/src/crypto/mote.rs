@@ -6,7 +6,7 @@ use cipher::KeyInit;
 use zeroize::Zeroize;
 
 use super::ccm::{self, NONCE_LEN};
-use super::{Encr, EspSuite, IvSource, Numbers, OpenFailed, SealFailed, split};
+use super::{Encr, EspSuite, IvSource, Numbers, OpenFailed, Parts, SealFailed};
 
 /// Octets of ICV.
 const ICV: usize = 8;
@@ -88,7 +88,7 @@ impl EspSuite for MoteCcm {
     }
 
     fn seal(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), SealFailed> {
-        let (iv, data, icv) = split(body, self.iv_len(), ICV).ok_or(SealFailed)?;
+        let Parts { iv, data, icv } = Parts::cut(body, self.iv_len(), ICV).ok_or(SealFailed)?;
         let cipher = Aes128Enc::new(&self.key.into());
         let tag = ccm::seal(&cipher, &self.packet(numbers, iv), data).ok_or(SealFailed)?;
         super::put_icv(icv, &tag);
@@ -97,7 +97,8 @@ impl EspSuite for MoteCcm {
 
     fn open(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed> {
         super::wiping(body, |body| {
-            let (iv, data, icv) = split(body, self.iv_len(), ICV).ok_or(OpenFailed::Malformed)?;
+            let Parts { iv, data, icv } =
+                Parts::cut(body, self.iv_len(), ICV).ok_or(OpenFailed::Malformed)?;
             let cipher = Aes128Enc::new(&self.key.into());
             let tag = ccm::open(&cipher, &self.packet(numbers, iv), data);
             super::check_icv(icv, &tag.ok_or(OpenFailed::Malformed)?)

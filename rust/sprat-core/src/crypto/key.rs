@@ -1,0 +1,95 @@
+//! AES with the key length of the SA, and the two modes that need nothing else.
+
+use aes::{Aes128, Aes128Enc, Aes192, Aes192Enc, Aes256, Aes256Enc};
+use cipher::inout::InOutBuf;
+use cipher::{
+    BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit, StreamCipherCore,
+    array::Array, consts::U16,
+};
+
+use super::ccm::Block;
+
+/// One of three ciphers, by the octets of its key.
+pub(super) enum ByKeyLen<A, B, C> {
+    /// 128 bits.
+    K16(A),
+    /// 192 bits.
+    K24(B),
+    /// 256 bits.
+    K32(C),
+}
+
+/// AES that only encrypts: all that the counter modes need.
+pub(super) type AesEnc = ByKeyLen<Aes128Enc, Aes192Enc, Aes256Enc>;
+
+/// AES in both directions, for CBC.
+pub(super) type Aes = ByKeyLen<Aes128, Aes192, Aes256>;
+
+impl<A: KeyInit, B: KeyInit, C: KeyInit> ByKeyLen<A, B, C> {
+    /// Expands a key of 16, 24 or 32 octets; `None` for any other length.
+    pub fn new(key: &[u8]) -> Option<Self> {
+        match key.len() {
+            16 => A::new_from_slice(key).ok().map(Self::K16),
+            24 => B::new_from_slice(key).ok().map(Self::K24),
+            32 => C::new_from_slice(key).ok().map(Self::K32),
+            _ => None,
+        }
+    }
+}
+
+/// Runs an expression with the cipher behind `$key`.
+macro_rules! with_cipher {
+    ($key:expr, $cipher:ident => $body:expr) => {
+        match $key {
+            $crate::crypto::key::ByKeyLen::K16($cipher) => $body,
+            $crate::crypto::key::ByKeyLen::K24($cipher) => $body,
+            $crate::crypto::key::ByKeyLen::K32($cipher) => $body,
+        }
+    };
+}
+pub(super) use with_cipher;
+
+/// Big-endian counter in the last four octets of the block, which wraps there.
+pub(super) type Ctr<'a, C> = ctr::CtrCore<&'a C, ctr::flavors::Ctr32BE>;
+
+impl AesEnc {
+    /// Counter mode from `first` on: encrypts or decrypts in place (RFC 3686 s2.1).
+    /// `None`, with `data` untouched, if the counter would run out.
+    pub fn ctr(&self, first: &Block, data: &mut [u8]) -> Option<()> {
+        with_cipher!(self, aes => {
+            Ctr::inner_iv_init(aes, first).try_apply_keystream_partial(InOutBuf::from(data)).ok()
+        })
+    }
+}
+
+/// CBC encryption in place (RFC 2451, RFC 3602). `None`, with `data` untouched,
+/// if it is no multiple of the block or the IV no block.
+pub(super) fn cbc_seal<C: BlockCipherEncrypt>(
+    cipher: &C,
+    iv: &[u8],
+    data: &mut [u8],
+) -> Option<()> {
+    let mut cbc = cbc::Encryptor::inner_iv_slice_init(cipher, iv).ok()?;
+    let (blocks, rest) = Array::<u8, C::BlockSize>::slice_as_chunks_mut(data);
+    rest.is_empty().then(|| cbc.encrypt_blocks(blocks))
+}
+
+/// CBC decryption in place; fails as [`cbc_seal`] does.
+pub(super) fn cbc_open<C>(cipher: &C, iv: &[u8], data: &mut [u8]) -> Option<()>
+where
+    C: cipher::BlockCipherDecrypt,
+{
+    let mut cbc = cbc::Decryptor::inner_iv_slice_init(cipher, iv).ok()?;
+    let (blocks, rest) = Array::<u8, C::BlockSize>::slice_as_chunks_mut(data);
+    rest.is_empty().then(|| cbc.decrypt_blocks(blocks))
+}
+
+/// A block of 16 octets from whatever `octets` yields; zeros behind it.
+pub(super) fn block_of(octets: impl IntoIterator<Item = u8>) -> Block {
+    let mut block = Array::<u8, U16>::default();
+    block
+        .iter_mut()
+        .zip(octets)
+        .for_each(|(to, from)| *to = from);
+    block
+}

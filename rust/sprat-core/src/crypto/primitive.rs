@@ -1,0 +1,131 @@
+//! The computations beneath the suites, with nonce, additional data and keys as
+//! given: for published values, which no SA would allow. Feature `known-answer`.
+
+use aead::AeadInOut;
+use chacha20poly1305::ChaCha20Poly1305;
+use cipher::KeyInit;
+use cipher::inout::InOutBuf;
+
+use super::gcm::Gcm;
+use super::key::{Aes, AesEnc, cbc_open, cbc_seal, with_cipher};
+use super::mac::Mac;
+use super::{Integ, Octets, ccm, check_icv};
+
+/// A key, nonce, IV, block or length that the computation does not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused;
+
+/// Which AEAD to compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aead {
+    /// AES-CCM with a nonce of 11 octets and this many octets of tag: 8, 12 or 16.
+    Ccm(u8),
+    /// AES-GCM with a nonce of 12 octets and a tag of 16.
+    Gcm,
+    /// ChaCha20-Poly1305 with a nonce of 12 octets and a tag of 16.
+    ChaCha20Poly1305,
+}
+
+impl Aead {
+    /// Encrypts `data` in place and gives the tag.
+    pub fn seal(
+        self,
+        key: &[u8],
+        nonce: &[u8],
+        aad: &[u8],
+        data: &mut [u8],
+    ) -> Result<Octets<16>, Refused> {
+        match self {
+            Aead::Ccm(tag_len) => {
+                let aes = AesEnc::new(key).ok_or(Refused)?;
+                let packet = ccm_packet(tag_len, nonce, aad).ok_or(Refused)?;
+                let tag =
+                    with_cipher!(&aes, aes => ccm::seal(aes, &packet, data)).ok_or(Refused)?;
+                Ok(Octets::of(tag.into_iter().take(usize::from(tag_len))))
+            }
+            Aead::Gcm => {
+                let nonce = nonce.try_into().map_err(|_| Refused)?;
+                let tag = Gcm::new(key).ok_or(Refused)?.seal(nonce, aad, data);
+                tag.map(Octets::of).ok_or(Refused)
+            }
+            Aead::ChaCha20Poly1305 => {
+                let nonce = nonce.try_into().map_err(|_| Refused)?;
+                let key = ChaCha20Poly1305::new_from_slice(key).map_err(|_| Refused)?;
+                let tag = key.encrypt_inout_detached(nonce, aad, InOutBuf::from(data));
+                tag.map(Octets::of).map_err(|_| Refused)
+            }
+        }
+    }
+
+    /// Decrypts `data` in place; `Ok(false)`, with `data` zeroed, if the tag is wrong.
+    pub fn open(
+        self,
+        key: &[u8],
+        nonce: &[u8],
+        aad: &[u8],
+        (data, tag): (&mut [u8], &[u8]),
+    ) -> Result<bool, Refused> {
+        let good = match self {
+            Aead::Ccm(tag_len) => {
+                let aes = AesEnc::new(key).ok_or(Refused)?;
+                let packet = ccm_packet(tag_len, nonce, aad).ok_or(Refused)?;
+                let full =
+                    with_cipher!(&aes, aes => ccm::open(aes, &packet, data)).ok_or(Refused)?;
+                tag.len() == usize::from(tag_len) && check_icv(tag, &full).is_ok()
+            }
+            Aead::Gcm => {
+                let nonce = nonce.try_into().map_err(|_| Refused)?;
+                let gcm = Gcm::new(key).ok_or(Refused)?;
+                let checked = gcm.open(nonce, aad, data, |full| check_icv(tag, full));
+                checked.ok_or(Refused)?.is_ok() && tag.len() == 16
+            }
+            Aead::ChaCha20Poly1305 => {
+                let (nonce, tag) = (nonce.try_into(), tag.try_into());
+                let key = ChaCha20Poly1305::new_from_slice(key).map_err(|_| Refused)?;
+                let (nonce, tag) = (nonce.map_err(|_| Refused)?, tag.map_err(|_| Refused)?);
+                key.decrypt_inout_detached(nonce, aad, InOutBuf::from(&mut *data), tag)
+                    .is_ok()
+            }
+        };
+        if !good {
+            data.fill(0);
+        }
+        Ok(good)
+    }
+}
+
+fn ccm_packet<'a>(tag_len: u8, nonce: &[u8], aad: &'a [u8]) -> Option<ccm::Packet<'a>> {
+    let tag_len = Some(tag_len).filter(|len| matches!(len, 8 | 12 | 16))?;
+    Some(ccm::Packet {
+        nonce: nonce.try_into().ok()?,
+        tag_len,
+        aad: ccm::Aad::new(aad)?,
+    })
+}
+
+/// The MAC of `data`, not cut; the ICV is its first [`Integ::icv_len`] octets.
+/// HMAC takes a key of any length here, the AES MACs 16 octets.
+pub fn mac(integ: Integ, key: &[u8], data: &[u8]) -> Result<Octets<64>, Refused> {
+    Mac::new(integ, key)
+        .map(|mac| mac.over(&[data]))
+        .ok_or(Refused)
+}
+
+/// AES in counter mode from the block `first` on, in place, either direction.
+pub fn aes_ctr(key: &[u8], first: &[u8; 16], data: &mut [u8]) -> Result<(), Refused> {
+    AesEnc::new(key)
+        .and_then(|aes| aes.ctr(first.into(), data))
+        .ok_or(Refused)
+}
+
+/// AES-CBC encryption in place; `data` is a multiple of 16 octets.
+pub fn aes_cbc_encrypt(key: &[u8], iv: &[u8; 16], data: &mut [u8]) -> Result<(), Refused> {
+    let aes = Aes::new(key).ok_or(Refused)?;
+    with_cipher!(&aes, aes => cbc_seal(aes, iv, data)).ok_or(Refused)
+}
+
+/// AES-CBC decryption in place; `data` is a multiple of 16 octets.
+pub fn aes_cbc_decrypt(key: &[u8], iv: &[u8; 16], data: &mut [u8]) -> Result<(), Refused> {
+    let aes = Aes::new(key).ok_or(Refused)?;
+    with_cipher!(&aes, aes => cbc_open(aes, iv, data)).ok_or(Refused)
+}

@@ -1,0 +1,465 @@
+//! Every transform of ESP in one type, for hosts: keys expanded once per SA.
+
+use aead::AeadInOut;
+use chacha20poly1305::ChaCha20Poly1305;
+use cipher::KeyInit;
+use cipher::inout::InOutBuf;
+use zeroize::Zeroize;
+
+use super::ccm::{self, Block};
+use super::gcm::Gcm;
+use super::key::{Aes, AesEnc, block_of, cbc_open, cbc_seal, with_cipher};
+use super::mac::Mac;
+use super::{
+    Encr, EspSuite, Integ, IvSource, Numbers, Octets, OpenFailed, Parts, SealFailed, check_icv,
+    implicit_iv, put_icv, wiping,
+};
+
+/// Key material of one SA, as it is cut from KEYMAT (RFC 7296 s2.17). The salt
+/// stands apart, never inside the key.
+#[derive(Clone, Copy)]
+pub struct Keys<'a> {
+    /// Encryption key: one of [`Encr::key_lens`] octets.
+    pub encr_key: &'a [u8],
+    /// Salt: [`Encr::salt_len`] octets.
+    pub salt: &'a [u8],
+    /// Integrity key: [`Integ::key_len`] octets.
+    pub integ_key: &'a [u8],
+}
+
+/// What is wrong with the transforms or keys given to [`Suite::new`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SuiteError {
+    /// The encryption transform takes no key of this many octets.
+    EncrKeyLength {
+        /// The transform.
+        encr: Encr,
+        /// Octets that were given.
+        given: usize,
+    },
+    /// The encryption transform takes another salt.
+    SaltLength {
+        /// The transform.
+        encr: Encr,
+        /// Octets that were given.
+        given: usize,
+    },
+    /// The integrity transform takes another key.
+    IntegKeyLength {
+        /// The transform.
+        integ: Integ,
+        /// Octets that were given.
+        given: usize,
+    },
+    /// The two transforms may not be combined: see [`Encr::allows`].
+    IllegalCombination {
+        /// Encryption transform.
+        encr: Encr,
+        /// Integrity transform.
+        integ: Integ,
+    },
+    /// One of the two needs a build with the feature `legacy`.
+    LegacyDisabled {
+        /// Encryption transform.
+        encr: Encr,
+        /// Integrity transform.
+        integ: Integ,
+    },
+}
+
+impl core::fmt::Display for SuiteError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match *self {
+            SuiteError::EncrKeyLength { encr, given } => {
+                write!(f, "{} takes a key of ", encr.name())?;
+                for (i, len) in encr.key_lens().iter().enumerate() {
+                    write!(f, "{}{len}", if i == 0 { "" } else { " or " })?;
+                }
+                write!(f, " octets, not {given}")
+            }
+            SuiteError::SaltLength { encr, given } => {
+                write!(
+                    f,
+                    "{} takes a salt of {} octets, not {given}",
+                    encr.name(),
+                    encr.salt_len()
+                )
+            }
+            SuiteError::IntegKeyLength { integ, given } => {
+                write!(
+                    f,
+                    "{} takes a key of {} octets, not {given}",
+                    integ.name(),
+                    integ.key_len()
+                )
+            }
+            SuiteError::IllegalCombination { encr, integ } if encr.is_aead() => {
+                write!(
+                    f,
+                    "{} makes the ICV itself: no {} beside it",
+                    encr.name(),
+                    integ.name()
+                )
+            }
+            SuiteError::IllegalCombination {
+                encr,
+                integ: Integ::None,
+            } => {
+                write!(f, "{} needs an integrity transform", encr.name())
+            }
+            SuiteError::IllegalCombination { integ, .. } => {
+                write!(f, "{} is for AH, not for ESP", integ.name())
+            }
+            SuiteError::LegacyDisabled { encr, integ } => {
+                let name = if encr.legacy() {
+                    encr.name()
+                } else {
+                    integ.name()
+                };
+                write!(f, "{name} is old: it needs a build with the feature legacy")
+            }
+        }
+    }
+}
+
+impl core::error::Error for SuiteError {}
+
+/// Transforms of one SA with their expanded keys. No allocation; the size is
+/// that of the largest transform.
+pub struct Suite {
+    encr: Encr,
+    integ: Integ,
+    salt: [u8; 4],
+    cipher: Cipher,
+}
+
+// One per SA and nothing is allocated here, so nothing is gained by a box.
+#[allow(clippy::large_enum_variant)]
+enum Cipher {
+    Ccm(AesEnc),
+    Gcm(Gcm),
+    Gmac(Gcm),
+    ChaCha(ChaCha20Poly1305),
+    /// Encryption, then a MAC over the result (RFC 4303 s3.3.2).
+    Separate(Encryption, Mac),
+}
+
+enum Encryption {
+    Null,
+    Cbc(Aes),
+    Ctr(AesEnc),
+    #[cfg(feature = "legacy")]
+    TripleDes(des::TdesEde3),
+}
+
+impl Suite {
+    /// Checks the combination and every length, then expands the keys.
+    pub fn new(encr: Encr, integ: Integ, keys: &Keys<'_>) -> Result<Self, SuiteError> {
+        if !encr.allows(integ) {
+            return Err(SuiteError::IllegalCombination { encr, integ });
+        }
+        if !cfg!(feature = "legacy") && (encr.legacy() || integ.legacy()) {
+            return Err(SuiteError::LegacyDisabled { encr, integ });
+        }
+        let encr_key = SuiteError::EncrKeyLength {
+            encr,
+            given: keys.encr_key.len(),
+        };
+        if !encr.key_lens().contains(&keys.encr_key.len()) {
+            return Err(encr_key);
+        }
+        if keys.salt.len() != encr.salt_len() {
+            return Err(SuiteError::SaltLength {
+                encr,
+                given: keys.salt.len(),
+            });
+        }
+        if keys.integ_key.len() != integ.key_len() {
+            return Err(SuiteError::IntegKeyLength {
+                integ,
+                given: keys.integ_key.len(),
+            });
+        }
+        let cipher = Cipher::new(encr, integ, keys).ok_or(encr_key)?;
+        let mut salt = [0; 4];
+        salt.iter_mut()
+            .zip(keys.salt)
+            .for_each(|(to, from)| *to = *from);
+        Ok(Suite {
+            encr,
+            integ,
+            salt,
+            cipher,
+        })
+    }
+
+    /// The encryption transform.
+    pub fn encr(&self) -> Encr {
+        self.encr
+    }
+
+    /// The integrity transform; [`Integ::None`] with an AEAD.
+    pub fn integ(&self) -> Integ {
+        self.integ
+    }
+
+    /// Nonce of a packet, or the first counter block of AES-CTR (16 octets).
+    /// `iv` is what the wire carries, empty with an implicit IV. Empty for
+    /// CBC, 3DES and NULL, which have none, and for an `iv` of another length.
+    pub fn nonce(&self, numbers: &Numbers, iv: &[u8]) -> Octets<16> {
+        let implicit = implicit_iv(numbers);
+        let iv = if self.encr.implicit_iv() {
+            &implicit
+        } else {
+            iv
+        };
+        let salt = self.salt.get(..self.encr.salt_len()).unwrap_or(&[]);
+        if salt.is_empty() || iv.len() != implicit.len() {
+            return Octets::default();
+        }
+        // RFC 3686 s4: the counter starts at one.
+        let counter: &[u8] = if self.encr == Encr::AesCtr {
+            &[0, 0, 0, 1]
+        } else {
+            &[]
+        };
+        Octets::of(salt.iter().chain(iv).chain(counter).copied())
+    }
+
+    /// Additional data of an AEAD: SPI and sequence number, 8 octets, or 12 with
+    /// ESN. In GMAC IV and payload follow it. Empty without an AEAD.
+    pub fn aad(&self, numbers: &Numbers) -> Octets<12> {
+        if self.encr.is_aead() {
+            aad(numbers)
+        } else {
+            Octets::default()
+        }
+    }
+
+    fn nonce_12(&self, numbers: &Numbers, iv: &[u8]) -> Option<[u8; 12]> {
+        self.nonce(numbers, iv).as_slice().try_into().ok()
+    }
+
+    fn ccm_packet(&self, numbers: &Numbers, iv: &[u8]) -> ccm::Packet<'static> {
+        let [a, b, c, _] = self.salt;
+        ccm::Packet {
+            nonce: super::mote::nonce(&[a, b, c], iv, numbers),
+            tag_len: match self.encr {
+                Encr::AesCcm16 => 16,
+                Encr::AesCcm12 => 12,
+                _ => 8,
+            },
+            aad: ccm::Aad::esp(numbers),
+        }
+    }
+}
+
+impl Drop for Suite {
+    fn drop(&mut self) {
+        self.salt.zeroize();
+    }
+}
+
+/// SPI and sequence number as the AEADs take them (RFC 4106 s5).
+fn aad(numbers: &Numbers) -> Octets<12> {
+    let spi = numbers.spi.to_octets();
+    if numbers.esn {
+        Octets::of(spi.into_iter().chain(numbers.sn.0.to_be_bytes()))
+    } else {
+        Octets::of(spi.into_iter().chain(numbers.sn.low().to_be_bytes()))
+    }
+}
+
+impl Cipher {
+    fn new(encr: Encr, integ: Integ, keys: &Keys<'_>) -> Option<Self> {
+        let key = keys.encr_key;
+        let encryption = match encr {
+            Encr::AesCcm8 | Encr::AesCcm12 | Encr::AesCcm16 | Encr::AesCcm8Iiv => {
+                return AesEnc::new(key).map(Cipher::Ccm);
+            }
+            Encr::AesGcm8 | Encr::AesGcm12 | Encr::AesGcm16 | Encr::AesGcm16Iiv => {
+                return Gcm::new(key).map(Cipher::Gcm);
+            }
+            Encr::NullAesGmac => return Gcm::new(key).map(Cipher::Gmac),
+            Encr::ChaCha20Poly1305 | Encr::ChaCha20Poly1305Iiv => {
+                return ChaCha20Poly1305::new_from_slice(key)
+                    .ok()
+                    .map(Cipher::ChaCha);
+            }
+            Encr::Null => Encryption::Null,
+            Encr::AesCbc => Encryption::Cbc(Aes::new(key)?),
+            Encr::AesCtr => Encryption::Ctr(AesEnc::new(key)?),
+            #[cfg(feature = "legacy")]
+            Encr::TripleDes => Encryption::TripleDes(des::TdesEde3::new_from_slice(key).ok()?),
+            #[cfg(not(feature = "legacy"))]
+            Encr::TripleDes => return None,
+        };
+        Some(Cipher::Separate(
+            encryption,
+            Mac::new(integ, keys.integ_key)?,
+        ))
+    }
+}
+
+impl Suite {
+    fn seal_separate(
+        &self,
+        (encryption, mac): (&Encryption, &Mac),
+        numbers: &Numbers,
+        body: &mut [u8],
+    ) -> Option<()> {
+        let Parts { iv, data, .. } = self.cut(body)?;
+        match encryption {
+            Encryption::Null => (),
+            Encryption::Cbc(aes) => with_cipher!(aes, aes => cbc_seal(aes, iv, data))?,
+            Encryption::Ctr(aes) => aes.ctr(&self.counter_block(numbers, iv), data)?,
+            #[cfg(feature = "legacy")]
+            Encryption::TripleDes(des) => cbc_seal(des, iv, data)?,
+        }
+        let (covered, icv) = self.covered(body)?;
+        put_icv(icv, separate_icv(mac, numbers, covered).as_slice());
+        Some(())
+    }
+
+    fn open_separate(
+        &self,
+        (encryption, mac): (&Encryption, &Mac),
+        numbers: &Numbers,
+        body: &mut [u8],
+    ) -> Result<(), OpenFailed> {
+        let Parts { data, .. } = self.cut(body).ok_or(OpenFailed::Malformed)?;
+        if data.len() % self.encr.pad_align() != 0 && self.encr.iv_source() == IvSource::Random {
+            return Err(OpenFailed::Malformed);
+        }
+        let (covered, icv) = self.covered(body).ok_or(OpenFailed::Malformed)?;
+        check_icv(icv, separate_icv(mac, numbers, covered).as_slice())?;
+        let Parts { iv, data, .. } = self.cut(body).ok_or(OpenFailed::Malformed)?;
+        let decrypted = match encryption {
+            Encryption::Null => Some(()),
+            Encryption::Cbc(aes) => with_cipher!(aes, aes => cbc_open(aes, iv, data)),
+            Encryption::Ctr(aes) => aes.ctr(&self.counter_block(numbers, iv), data),
+            #[cfg(feature = "legacy")]
+            Encryption::TripleDes(des) => cbc_open(des, iv, data),
+        };
+        decrypted.ok_or(OpenFailed::Malformed)
+    }
+
+    fn counter_block(&self, numbers: &Numbers, iv: &[u8]) -> Block {
+        block_of(self.nonce(numbers, iv).as_slice().iter().copied())
+    }
+
+    /// IV and data together, and the ICV field.
+    fn covered<'a>(&self, body: &'a mut [u8]) -> Option<(&'a mut [u8], &'a mut [u8])> {
+        body.split_at_mut_checked(body.len().checked_sub(self.icv_len())?)
+    }
+
+    fn cut<'a>(&self, body: &'a mut [u8]) -> Option<Parts<'a>> {
+        Parts::cut(body, self.iv_len(), self.icv_len())
+    }
+
+    fn try_seal(&self, numbers: &Numbers, body: &mut [u8]) -> Option<()> {
+        let Parts { iv, data, icv } = self.cut(body)?;
+        match &self.cipher {
+            Cipher::Ccm(aes) => {
+                let packet = self.ccm_packet(numbers, iv);
+                put_icv(
+                    icv,
+                    &with_cipher!(aes, aes => ccm::seal(aes, &packet, data))?,
+                );
+            }
+            Cipher::Gcm(gcm) => {
+                let nonce = self.nonce_12(numbers, iv)?;
+                put_icv(icv, &gcm.seal(&nonce, aad(numbers).as_slice(), data)?);
+            }
+            Cipher::ChaCha(key) => {
+                let nonce = self.nonce_12(numbers, iv)?.into();
+                let data = InOutBuf::from(data);
+                put_icv(
+                    icv,
+                    &key.encrypt_inout_detached(&nonce, aad(numbers).as_slice(), data)
+                        .ok()?,
+                );
+            }
+            Cipher::Gmac(gcm) => {
+                let nonce = self.nonce_12(numbers, iv)?;
+                let (covered, icv) = self.covered(body)?;
+                put_icv(icv, &gcm.gmac(&nonce, aad(numbers).as_slice(), covered));
+            }
+            Cipher::Separate(encryption, mac) => {
+                return self.seal_separate((encryption, mac), numbers, body);
+            }
+        }
+        Some(())
+    }
+
+    fn try_open(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed> {
+        let Parts { iv, data, icv } = self.cut(body).ok_or(OpenFailed::Malformed)?;
+        let nonce = || self.nonce_12(numbers, iv).ok_or(OpenFailed::Malformed);
+        match &self.cipher {
+            Cipher::Ccm(aes) => {
+                let packet = self.ccm_packet(numbers, iv);
+                let expected = with_cipher!(aes, aes => ccm::open(aes, &packet, data));
+                check_icv(icv, &expected.ok_or(OpenFailed::Malformed)?)
+            }
+            Cipher::Gcm(gcm) => {
+                let check = |expected: &Block| check_icv(icv, expected);
+                let opened = gcm.open(&nonce()?, aad(numbers).as_slice(), data, check);
+                opened.ok_or(OpenFailed::Malformed)?
+            }
+            Cipher::ChaCha(key) => {
+                let tag = (&*icv).try_into().map_err(|_| OpenFailed::Malformed)?;
+                let (aad, data) = (aad(numbers), InOutBuf::from(data));
+                let opened =
+                    key.decrypt_inout_detached(&nonce()?.into(), aad.as_slice(), data, tag);
+                opened.map_err(|_| OpenFailed::Integrity)
+            }
+            Cipher::Gmac(gcm) => {
+                let nonce = nonce()?;
+                let (covered, icv) = self.covered(body).ok_or(OpenFailed::Malformed)?;
+                check_icv(icv, &gcm.gmac(&nonce, aad(numbers).as_slice(), covered))
+            }
+            Cipher::Separate(encryption, mac) => {
+                self.open_separate((encryption, mac), numbers, body)
+            }
+        }
+    }
+}
+
+/// MAC from SPI to Next Header; with ESN the high half comes last (RFC 4303 s2.2.1).
+fn separate_icv(mac: &Mac, numbers: &Numbers, covered: &[u8]) -> Octets<{ super::mac::MAC_MAX }> {
+    let (spi, low) = (numbers.spi.to_octets(), numbers.sn.low().to_be_bytes());
+    let high = numbers.sn.high().to_be_bytes();
+    let high: &[u8] = if numbers.esn { &high } else { &[] };
+    mac.over(&[&spi, &low, covered, high])
+}
+
+impl EspSuite for Suite {
+    fn iv_len(&self) -> usize {
+        self.encr.iv_len()
+    }
+
+    fn icv_len(&self) -> usize {
+        if self.encr.is_aead() {
+            self.encr.icv_len()
+        } else {
+            self.integ.icv_len()
+        }
+    }
+
+    fn pad_align(&self) -> usize {
+        self.encr.pad_align()
+    }
+
+    fn iv_source(&self) -> IvSource {
+        self.encr.iv_source()
+    }
+
+    fn seal(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), SealFailed> {
+        self.try_seal(numbers, body).ok_or(SealFailed)
+    }
+
+    fn open(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed> {
+        wiping(body, |body| self.try_open(numbers, body))
+    }
+}
