@@ -20,4 +20,29 @@
 #endif
 
 
+/*
+ Number of the ABI that this header describes. A program compares it with
+ sprat_abi_version() at start and stops when they differ.
+ */
+#define SPRAT_ABI_VERSION 1
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/*
+ The ABI number of the library that is loaded. Cannot fail; any thread.
+ */
+uint32_t sprat_abi_version(void);
+
+/*
+ The version of the library, such as "0.1.0": zero-terminated ASCII that
+ lives as long as the library is loaded. Never NULL; any thread.
+ */
+const char *sprat_version(void);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
 #endif  /* SPRAT_H */
