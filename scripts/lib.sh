@@ -35,3 +35,17 @@ use_cargo() {
   done
   return 1
 }
+
+# Prints a python3 that has the module "$1": Debian's modules are only in
+# Debian's python3, which need not be the first on PATH.
+python_with() {
+  local p
+  for p in "$(command -v python3 || true)" /usr/bin/python3; do
+    if [ -x "$p" ] && "$p" -c \
+      'import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)' "$1"; then
+      echo "$p"
+      return 0
+    fi
+  done
+  return 1
+}
