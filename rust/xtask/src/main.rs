@@ -1,8 +1,10 @@
 //! The logic behind the verbs of the Makefile: `cargo run -p xtask -- VERB`.
 #![forbid(unsafe_code)]
 
+mod budget;
 mod header;
 mod layers;
+mod stack;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,7 +12,11 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: xtask VERB
   header [--check]   write include/sprat.h, or compare it with what would be written
-  layers             check the directions between the modules of sprat-core";
+  layers             check the directions between the modules of sprat-core
+  budget SECTION NAME=N...
+                     compare numbers with a section of tests/budget.toml
+  stack FUNCTION...  worst-case stack of functions, from `objdump -d --no-show-raw-insn`
+                     on standard input";
 
 /// The top of the tree, two levels above this crate.
 fn root() -> PathBuf {
@@ -23,8 +29,17 @@ fn run(args: &[&str]) -> Result<(), String> {
         ["header"] => header::write(&root()),
         ["header", "--check"] => header::check(&root()),
         ["layers"] => layers::check(&root().join("rust/sprat-core/src")),
+        ["budget", section, measured @ ..] => budget::check(&root(), section, measured),
+        ["stack", roots @ ..] => stack_of(roots),
         _ => Err(USAGE.to_owned()),
     }
+}
+
+fn stack_of(roots: &[&str]) -> Result<(), String> {
+    let listing = std::io::read_to_string(std::io::stdin()).map_err(|e| e.to_string())?;
+    let (octets, root) = stack::worst(&listing, roots)?;
+    println!("{octets} {root}");
+    Ok(())
 }
 
 fn main() -> ExitCode {

@@ -1,0 +1,116 @@
+//! Measured numbers against `tests/budget.toml`.
+//!
+//! A section holds numbers and one text `why`. A number may grow by 2 % before
+//! the check fails; to raise it one edits the file and says why there.
+
+use std::fs;
+use std::path::Path;
+
+/// Growth that passes, in percent.
+const TOLERANCE: u64 = 2;
+
+/// Compares each `name=value` with the number of that name in `section`.
+/// Prints one line each; an error names all that grew or have no budget.
+pub fn check(root: &Path, section: &str, measured: &[&str]) -> Result<(), String> {
+    let path = root.join("tests/budget.toml");
+    let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let lines = compare(&text, section, measured)?;
+    let mut bad = Vec::new();
+    for (line, within) in lines {
+        println!("{line}");
+        if !within {
+            bad.push(line);
+        }
+    }
+    if bad.is_empty() {
+        Ok(())
+    } else {
+        Err(format!(
+            "tests/budget.toml, [{section}]: over budget, or none set:\n{}",
+            bad.join("\n")
+        ))
+    }
+}
+
+/// One line for each measured value, and whether it is within its budget.
+fn compare(text: &str, section: &str, measured: &[&str]) -> Result<Vec<(String, bool)>, String> {
+    let file: toml::Table = text
+        .parse()
+        .map_err(|e| format!("tests/budget.toml: {e}"))?;
+    let mut table = &file;
+    for name in section.split('.') {
+        table = table
+            .get(name)
+            .and_then(toml::Value::as_table)
+            .ok_or_else(|| format!("tests/budget.toml: no section [{section}]"))?;
+    }
+    let why = table.get("why").and_then(toml::Value::as_str).unwrap_or("");
+    if why.trim().is_empty() {
+        return Err(format!(
+            "tests/budget.toml: [{section}] does not say why its numbers are what they are"
+        ));
+    }
+    measured.iter().map(|m| compare_one(table, m)).collect()
+}
+
+fn compare_one(table: &toml::Table, measured: &str) -> Result<(String, bool), String> {
+    let (name, value) = measured
+        .split_once('=')
+        .ok_or_else(|| format!("'{measured}' is not name=value"))?;
+    let value: u64 = value
+        .parse()
+        .map_err(|_| format!("'{measured}': no number"))?;
+    let budget = table
+        .get(name)
+        .and_then(toml::Value::as_integer)
+        .and_then(|n| u64::try_from(n).ok());
+    let Some(budget) = budget else {
+        return Ok((format!("{name:<24} {value:>10}   no budget"), false));
+    };
+    let within = value.saturating_mul(100) <= budget.saturating_mul(100 + TOLERANCE);
+    let verdict = match (within, value < budget) {
+        (false, _) => "OVER",
+        (true, true) => "ok, lower the budget?",
+        (true, false) => "ok",
+    };
+    Ok((
+        format!("{name:<24} {value:>10}   budget {budget:>10}   {verdict}"),
+        within,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::compare;
+
+    const FILE: &str = "[mote.thumb]\ntext = 1000\nbss = 0\nwhy = \"first\"\n[bench]\nseal = 5\n";
+
+    fn within(measured: &str) -> bool {
+        compare(FILE, "mote.thumb", &[measured]).unwrap()[0].1
+    }
+
+    #[test]
+    fn two_percent_pass_and_more_does_not() {
+        assert!(within("text=10") && within("text=1000") && within("text=1020"));
+        assert!(!within("text=1021"));
+        assert!(within("bss=0") && !within("bss=1"));
+    }
+
+    #[test]
+    fn what_has_no_budget_fails() {
+        assert!(!within("data=0"));
+        assert!(compare(FILE, "mote.riscv", &["text=1"]).is_err());
+    }
+
+    #[test]
+    fn a_section_without_a_reason_fails() {
+        assert!(compare(FILE, "bench", &["seal=5"]).is_err());
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        assert!(compare(FILE, "mote.thumb", &["text"]).is_err());
+        assert!(compare(FILE, "mote.thumb", &["text=-1"]).is_err());
+        assert!(compare("[mote", "mote", &[]).is_err());
+    }
+}
