@@ -8,16 +8,16 @@ import select
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Self
 
 import packet
+from cases import GUEST4, GUEST6, INNER4, INNER6
 
 HERE = Path(__file__).resolve().parent
 HOST_MAC, GUEST_MAC = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
-GUEST4, GUEST6 = "198.19.0.1", "2001:db8:19::1"
-INNER4, INNER6 = "10.2.0.1", "2001:db8:2::1"
 
 MODULES = """
     drbg jitterentropy_rng hmac sha512_generic seqiv echainiv ctr cbc ccm gcm ghash-generic
@@ -53,6 +53,7 @@ class Guest:
             self.release = self.run("/bin/uname -r").strip()
             self._insert_modules()
             self._configure_network()
+            self.run(f"{os.path.realpath(sys.executable)} {HERE}/guest_encap.py")
         except BaseException:
             self.__exit__()
             raise

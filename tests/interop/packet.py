@@ -4,7 +4,10 @@ import ipaddress
 import struct
 from dataclasses import dataclass
 
-ICMP, UDP, ESP, ICMPV6 = 1, 17, 50, 58
+ICMP, ICMPV6 = 1, 58
+
+# Extension headers: type and all but the first two octets. IPv4 options: number, all octets.
+Between = tuple[tuple[int, bytes], ...]
 
 
 def checksum(data: bytes) -> int:
@@ -19,20 +22,23 @@ def address(text: str) -> bytes:
     return ipaddress.ip_address(text).packed
 
 
-def ip(source: str, destination: str, protocol: int, payload: bytes, extra: bytes = b"") -> bytes:
-    """An IP packet; `extra` is IPv4 options, or whole IPv6 extension headers of which the
-    last names `protocol` and the first is a Hop-by-Hop header."""
+def ip(source: str, destination: str, protocol: int, payload: bytes, between: Between = ()) -> bytes:
+    """An IP packet with IPv4 options or IPv6 extension headers `between` header and payload."""
     ends = address(source) + address(destination)
     if len(ends) == 32:
-        first = 0 if extra else protocol
-        return struct.pack("!IHBB", 6 << 28, len(extra + payload), first, 64) + ends + extra + payload
-    length = 20 + len(extra)
+        first = protocol
+        for kind, body in reversed(between):
+            payload = bytes((first, len(body) // 8)) + body + payload
+            first = kind
+        return struct.pack("!IHBB", 6 << 28, len(payload), first, 64) + ends + payload
+    options = b"".join(body for _, body in between)
+    length = 20 + len(options)
     head = struct.pack("!BBHHHBBH", 0x40 | length // 4, 0, length + len(payload), 0, 0, 64, protocol, 0)
-    head += ends + extra
+    head += ends + options
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
 
 
-def echo(source: str, destination: str, number: int, data: bytes, extra: bytes = b"", reply: bool = False) -> bytes:
+def echo(source: str, destination: str, number: int, data: bytes, between: Between = (), reply: bool = False) -> bytes:
     """An ICMP or ICMPv6 echo request or reply."""
     ends = address(source) + address(destination)
     v6 = len(ends) == 32
@@ -40,7 +46,7 @@ def echo(source: str, destination: str, number: int, data: bytes, extra: bytes =
     message = struct.pack("!BBHHH", kind, 0, 0, 0x5A5A, number) + data
     pseudo = ends + struct.pack("!II", len(message), ICMPV6) if v6 else b""
     message = message[:2] + struct.pack("!H", checksum(pseudo + message)) + message[4:]
-    return ip(source, destination, ICMPV6 if v6 else ICMP, message, extra)
+    return ip(source, destination, ICMPV6 if v6 else ICMP, message, between)
 
 
 @dataclass(frozen=True)

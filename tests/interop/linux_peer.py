@@ -1,0 +1,185 @@
+"""Our ESP packets against a Linux kernel, both ways.
+
+Each case has an SA pair of its own in the guest. ICMP echo requests are sealed, sent, and
+answered by the guest through its outbound SA; the answers are opened and compared. Then a
+forged packet and a replayed one go each way, and the guest's counters must show just these.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import packet
+from cases import Case, Driver, Kind, all_cases
+from guest import Guest, Unavailable
+from report import Report
+from sprat import SpratDriver
+from transforms import ENCR, INTEG, Sa
+
+
+def identity(sa: Sa) -> str:
+    return f"src {sa.source} dst {sa.destination} proto esp spi {sa.spi:#x} reqid {sa.spi & 0xFFFF} mode {sa.mode}"
+
+
+def algorithms(sa: Sa) -> str:
+    encr = ENCR[sa.transform.encr]
+    key = f"0x{(sa.encr_key + sa.salt).hex()}" if sa.encr_key else "''"
+    if encr.icv:
+        return f"aead {encr.xfrm} {key} {8 * encr.icv}"
+    integ = INTEG[sa.transform.integ]
+    return f"enc {encr.xfrm} {key} auth-trunc {integ.xfrm} 0x{sa.integ_key.hex()} {8 * integ.icv}"
+
+
+def xfrm_states(case: Case) -> Iterator[str]:
+    """Two lines of `ip -batch`: the guest's inbound SA, then its outbound one."""
+    for sa, counter in ((case.near, "replay-seq"), (case.far, "replay-oseq")):
+        line = f"xfrm state add {identity(sa)} replay-window 64"
+        flags = ["esn"] * sa.esn + ["af-unspec"] * (sa.mode == "tunnel")
+        if flags:
+            line += f" flag {' '.join(flags)}"
+        if sa.seq:
+            line += f" {counter} {sa.seq & 0xFFFFFFFF:#x} {counter}-hi {sa.seq >> 32:#x}"
+        if sa.udp:
+            line += f" encap espinudp 4500 4500 {'::' if ':' in sa.source else '0.0.0.0'}"
+        if case.kind.tfc:
+            line += f" tfcpad {case.kind.tfc}"
+        yield f"{line} {algorithms(sa)}"
+
+
+def xfrm_policies(case: Case) -> Iterator[str]:
+    # Of ICMP alone: the UDP that carries ESP must not be asked for an ESP of its own.
+    protocol = "ipv6-icmp" if ":" in case.source else "icmp"
+    for direction, source, destination, sa in (
+        ("in", case.source, case.destination, case.near),
+        ("out", case.destination, case.source, case.far),
+    ):
+        yield f"xfrm policy add src {source} dst {destination} proto {protocol} dir {direction} tmpl {identity(sa)}"
+
+
+def configure(guest: Guest, cases: list[Case], report: Report) -> list[Case]:
+    """Gives the guest its SAs; leaves out, loudly, what this kernel does not have."""
+    refused: dict[int, str] = {}
+    for line, cause in guest.ip_batch([line for case in cases for line in xfrm_states(case)]).items():
+        refused.setdefault(line // 2, cause)
+    for index, cause in refused.items():
+        report.skip(cases[index].kind.name, cause)
+    kept = [case for index, case in enumerate(cases) if index not in refused]
+    refusals = guest.ip_batch([line for case in kept for line in xfrm_policies(case)])
+    if refusals:
+        raise Unavailable(f"the guest refused policies: {refusals}")
+    return kept
+
+
+def forged(octets: bytes) -> bytes:
+    return octets[:-1] + bytes([octets[-1] ^ 1])
+
+
+def exchange(guest: Guest, driver: Driver, case: Case) -> str | None:
+    """The problem, if there is one."""
+    requests = [case.request(number, size) for number, size in enumerate(case.kind.sizes)]
+    *sealed, unsent = driver.seal(case.near, [*requests, requests[0]])
+    for octets in sealed:
+        guest.send(octets)
+    answers = guest.receive(case.near.source, len(sealed), timeout=1)
+    if len(answers) != len(sealed):
+        return f"{len(answers)} answers to {len(sealed)} packets; {guest.counters()}"
+    for octets in (forged(unsent), sealed[-1]):
+        guest.send(octets)
+    replayed = answers[-1:] if driver.replay_window else []
+    spoilt, *opened = driver.open(case.far, [forged(answers[0]), *answers, *replayed])
+    if spoilt is not None:
+        return "a forged answer was opened"
+    if opened[len(answers) :] != [None] * len(replayed):
+        return "a replayed answer was opened"
+    for number, (size, clear) in enumerate(zip(case.kind.sizes, opened)):
+        expected = case.reply(number, size)
+        if clear is None or packet.view(clear) != packet.view(expected) or len(clear) != len(expected):
+            return f"answer {number}, {answers[number].hex()}, gives {clear.hex() if clear else 'nothing'}"
+    return None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What `ip -s xfrm state` tells of an SA."""
+
+    packets: int
+    replayed: int
+    forged: int
+
+
+def usages(guest: Guest) -> dict[int, Usage]:
+    """By SPI."""
+    result = {}
+    for block in guest.run("/bin/ip -s xfrm state list").split("\nsrc "):
+        words = block.replace("(", " ").replace(")", " ").split()
+        current = words[words.index("current:") :]
+        stats = words[words.index("stats:") :]
+        spi = int(words[words.index("spi") + 1], 16)
+        result[spi] = Usage(
+            packets=int(current[current.index("packets") - 1]),
+            replayed=int(stats[stats.index("replay") + 1]),
+            forged=int(stats[stats.index("failed") + 1]),
+        )
+    return result
+
+
+def accounting(used: dict[int, Usage], case: Case) -> str | None:
+    """Each packet counted once, the forged and the replayed one refused for that reason."""
+    sent = len(case.kind.sizes)
+    for sa, expected in ((case.near, Usage(sent, 1, 1)), (case.far, Usage(sent, 0, 0))):
+        if used[sa.spi] != expected:
+            return f"the guest counted {used[sa.spi]} for {sa.name}, not {expected}"
+    return None
+
+
+def run(guest: Guest, driver: Driver, cases: list[Case], report: Report) -> None:
+    before = guest.counters()
+    problems: list[str | None] = []
+    for case in cases:
+        try:
+            problems.append(exchange(guest, driver, case))
+        except subprocess.CalledProcessError as error:
+            problems.append(f"{error}: {error.stderr}")
+    used = usages(guest)
+    for case, problem in zip(cases, problems):
+        name = f"{driver.name} {case.kind.name}"
+        report.result(name, problem or accounting(used, case), (case.kind.transform.name, case.kind.column))
+    count = sum(problem is None for problem in problems)
+    expected = {"XfrmInStateProtoError": count, "XfrmInStateSeqError": count}
+    seen = {name: count - before.get(name, 0) for name, count in guest.counters().items()}
+    report.result(f"{driver.name} counters", None if seen == expected else f"{seen}, not {expected}")
+
+
+def self_check(driver: Driver, kind: Kind) -> bool:
+    """Enough cases to tell a broken guest from a broken `sprat`."""
+    plain = not (kind.variant or kind.udp)
+    return plain and kind.layout in ("transport-4", "tunnel-6in6") and driver.supports(kind.transform)
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--sprat", type=Path, required=True, help="the command under test")
+    arguments.add_argument("--work", type=Path, required=True, help="folder for the files of this run")
+    options = arguments.parse_args()
+    report = Report("xfrm")
+    try:
+        with Guest(options.work) as guest:
+            run(guest, SpratDriver(options.sprat, options.work), configure(guest, all_cases(1), report), report)
+            try:
+                from scapy_driver import ScapyDriver
+            except ImportError as reason:
+                report.skip("scapy self-check", str(reason))
+            else:
+                driver = ScapyDriver()
+                some = [case for case in all_cases(0x1000) if self_check(driver, case.kind)]
+                run(guest, driver, configure(guest, some, report), report)
+    except Unavailable as reason:
+        report.skip("guest", str(reason))
+    return report.total()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
