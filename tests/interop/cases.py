@@ -20,8 +20,6 @@ class Driver(Protocol):
     name: str
     replay_window: bool
 
-    def supports(self, transform: Transform) -> bool: ...
-
     def seal(self, sa: Sa, packets: list[bytes]) -> list[bytes]: ...
 
     def open(self, sa: Sa, packets: list[bytes]) -> list[bytes | None]:

@@ -19,11 +19,11 @@ from cases import GUEST4, GUEST6, INNER4, INNER6
 HERE = Path(__file__).resolve().parent
 HOST_MAC, GUEST_MAC = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
 
-MODULES = """
-    drbg jitterentropy_rng hmac sha512_generic seqiv echainiv ctr cbc ccm gcm ghash-generic
-    chacha_generic poly1305_generic chacha20poly1305 authenc authencesn xcbc cmac md5 ecb
-    des_generic crypto_null xfrm_user esp4 esp6
-""".split()
+MODULES = (
+    "drbg jitterentropy_rng hmac sha512_generic seqiv echainiv ctr cbc ccm gcm ghash-generic "
+    "chacha_generic poly1305_generic chacha20poly1305 authenc authencesn xcbc cmac md5 ecb "
+    "des_generic crypto_null xfrm_user esp4 esp6"
+).split()
 
 
 class Unavailable(Exception):
@@ -137,7 +137,8 @@ class Guest:
 
     def receive(self, destination: str, count: int, timeout: float) -> list[bytes]:
         """Up to `count` IP packets that the guest sent to `destination`; others are dropped."""
-        end, packets = time.monotonic() + timeout, []
+        end = time.monotonic() + timeout
+        packets: list[bytes] = []
         while len(packets) < count and select.select([self.link], [], [], max(0, end - time.monotonic()))[0]:
             octets = self.link.recv(65536)[14:]
             if packet.view(octets).destination == destination:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import packet
-from cases import Case, Driver, Kind, all_cases
+from cases import Case, Driver, all_cases
 from guest import Guest, Unavailable
+from packet import forged
 from report import Report
 from sprat import SpratDriver
 from transforms import ENCR, INTEG, Sa
@@ -71,10 +72,6 @@ def configure(guest: Guest, cases: list[Case], report: Report) -> list[Case]:
     if refusals:
         raise Unavailable(f"the guest refused policies: {refusals}")
     return kept
-
-
-def forged(octets: bytes) -> bytes:
-    return octets[:-1] + bytes([octets[-1] ^ 1])
 
 
 def exchange(guest: Guest, driver: Driver, case: Case) -> str | None:
@@ -153,10 +150,20 @@ def run(guest: Guest, driver: Driver, cases: list[Case], report: Report) -> None
     report.result(f"{driver.name} counters", None if seen == expected else f"{seen}, not {expected}")
 
 
-def self_check(driver: Driver, kind: Kind) -> bool:
-    """Enough cases to tell a broken guest from a broken `sprat`."""
-    plain = not (kind.variant or kind.udp)
-    return plain and kind.layout in ("transport-4", "tunnel-6in6") and driver.supports(kind.transform)
+def self_check(guest: Guest, report: Report) -> None:
+    """scapy against the guest: tells a broken guest from a broken `sprat`."""
+    try:
+        import scapy_driver
+    except ImportError as reason:
+        report.skip("scapy self-check", str(reason), missing="scapy")
+        return
+    layouts = ("transport-4", "tunnel-6in6")
+    some = [
+        case
+        for case in all_cases(0x1000)
+        if case.kind.column in layouts and scapy_driver.supports(case.kind.transform)
+    ]
+    run(guest, scapy_driver.ScapyDriver(), configure(guest, some, report), report)
 
 
 def main() -> int:
@@ -168,14 +175,7 @@ def main() -> int:
     try:
         with Guest(options.work) as guest:
             run(guest, SpratDriver(options.sprat, options.work), configure(guest, all_cases(1), report), report)
-            try:
-                from scapy_driver import ScapyDriver
-            except ImportError as reason:
-                report.skip("scapy self-check", str(reason))
-            else:
-                driver = ScapyDriver()
-                some = [case for case in all_cases(0x1000) if self_check(driver, case.kind)]
-                run(guest, driver, configure(guest, some, report), report)
+            self_check(guest, report)
     except Unavailable as reason:
         report.skip("guest", str(reason))
     return report.total()

@@ -12,7 +12,7 @@ Between = tuple[tuple[int, bytes], ...]
 
 def checksum(data: bytes) -> int:
     data += b"\0" * (len(data) % 2)
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
@@ -69,6 +69,11 @@ def view(packet: bytes) -> View:
         end = int.from_bytes(packet[2:4])
     ends = (str(ipaddress.ip_address(source)), str(ipaddress.ip_address(destination)))
     return View(*ends, protocol, packet[start:end])
+
+
+def forged(octets: bytes) -> bytes:
+    """With the last bit of the ICV flipped."""
+    return octets[:-1] + bytes([octets[-1] ^ 1])
 
 
 def ethernet(destination: bytes, source: bytes, packet: bytes) -> bytes:

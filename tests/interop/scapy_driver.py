@@ -31,6 +31,10 @@ AUTH = {
 }
 
 
+def supports(transform: Transform) -> bool:
+    return transform.encr in CRYPT and transform.integ in AUTH
+
+
 def ip_class(address: str) -> type:
     return IPv6 if ":" in address else IP
 
@@ -38,9 +42,6 @@ def ip_class(address: str) -> type:
 class ScapyDriver:
     name = "scapy"
     replay_window = False
-
-    def supports(self, transform: Transform) -> bool:
-        return transform.encr in CRYPT and transform.integ in AUTH
 
     def _association(self, sa: Sa, seq: int) -> SecurityAssociation:
         # The number goes into the constructor: `encrypt(seq_num=0)` would be ignored.
