@@ -92,6 +92,14 @@ impl<'a> PacketBuf<'a> {
         self.start += n.min(self.len());
     }
 
+    /// Zeroes the slice from offset `from` to `to`, in the packet or not.
+    pub(crate) fn zero(&mut self, from: usize, to: usize) {
+        let to = to.min(self.data.len());
+        if let Some(octets) = self.data.get_mut(from..to) {
+            octets.fill(0);
+        }
+    }
+
     /// Cuts the packet to its first `len` octets; longer stays as it is.
     pub fn truncate(&mut self, len: usize) {
         self.end = self.end.min(self.start.saturating_add(len));

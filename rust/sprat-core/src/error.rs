@@ -76,6 +76,7 @@ drop_reasons! {
     26 IvMissing "iv-missing" Notice "the transform needs a random IV and the caller gave none of that length";
     27 Stream "stream" Audit "the TCP stream is not framed as RFC 9329 says";
     28 Internal "internal" Audit "a check inside sprat failed; the packet was dropped to be safe";
+    29 SnUnreserved "sn-unreserved" Notice "the next sequence number has not been written ahead to stable storage yet";
 }
 
 impl DropReason {

@@ -33,9 +33,16 @@ extern crate std;
 pub mod buf;
 pub mod crypto;
 pub mod error;
+pub mod esp;
+#[cfg(feature = "alloc")]
+pub mod ipsec;
 pub mod num;
 pub mod replay;
 pub mod sa;
+#[cfg(feature = "alloc")]
+pub mod sad;
 pub mod selector;
+#[cfg(feature = "alloc")]
+pub mod spd;
 pub mod time;
 pub mod wire;

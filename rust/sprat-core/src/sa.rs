@@ -301,6 +301,8 @@ impl Usage {
 #[derive(Debug)]
 pub struct SaTx {
     last: u64,
+    reserved: u64,
+    block: u64,
     /// What was sealed.
     pub usage: Usage,
     /// Refusals by reason.
@@ -315,6 +317,8 @@ impl SaTx {
     pub fn new(last: Sn64, installed: Instant) -> Self {
         SaTx {
             last: last.0,
+            reserved: u64::MAX,
+            block: 0,
             usage: Usage::default(),
             drops: DropCounters::default(),
             installed,
@@ -330,9 +334,25 @@ impl SaTx {
     pub fn peek(&self, esn: bool) -> Result<Sn64, DropReason> {
         let end = if esn { u64::MAX } else { u64::from(u32::MAX) };
         match self.last.checked_add(1) {
-            Some(next) if next <= end => Ok(Sn64(next)),
-            _ => Err(DropReason::SnExhausted),
+            Some(next) if next > end => Err(DropReason::SnExhausted),
+            Some(next) if next > self.reserved => Err(DropReason::SnUnreserved),
+            Some(next) => Ok(Sn64(next)),
+            None => Err(DropReason::SnExhausted),
         }
+    }
+
+    /// From now on numbers above `up_to` are refused until more are reserved:
+    /// the caller has written `up_to` where a restart finds it, and will
+    /// [`SaTx::skip_to`] it then. So no number is ever used twice, whenever the
+    /// power goes.
+    pub fn reserve(&mut self, up_to: Sn64) {
+        self.block = up_to.0.saturating_sub(self.last);
+        self.reserved = up_to.0;
+    }
+
+    /// Less than a quarter of the last reserved block is left.
+    pub fn reserve_soon(&self) -> bool {
+        self.block != 0 && self.reserved.saturating_sub(self.last) < self.block.div_ceil(4)
     }
 
     /// Uses up `number`, which [`SaTx::peek`] gave.
@@ -376,6 +396,24 @@ mod tests {
         assert_eq!(tx.peek(true), Err(DropReason::SnExhausted));
         tx.skip_to(Sn64(5));
         assert_eq!(tx.last(), Sn64(u64::MAX));
+    }
+
+    #[test]
+    fn numbers_beyond_the_reserved_block_wait() {
+        let mut tx = SaTx::new(Sn64(0), Instant(0));
+        assert!(
+            !tx.reserve_soon(),
+            "without write-ahead nothing is to be reserved"
+        );
+        tx.reserve(Sn64(8));
+        for n in 1..=8 {
+            assert_eq!(tx.peek(false), Ok(Sn64(n)));
+            tx.take(Sn64(n));
+            assert_eq!(tx.reserve_soon(), n > 6, "{n}");
+        }
+        assert_eq!(tx.peek(false), Err(DropReason::SnUnreserved));
+        tx.reserve(Sn64(16));
+        assert_eq!(tx.peek(false), Ok(Sn64(9)));
     }
 
     #[test]

@@ -189,7 +189,7 @@ mod tests {
             fragment: 0,
             flow_label: 0,
         };
-        let mut packet = std::vec![8u8; outer.len() + len];
+        let mut packet = std::vec![8u8; outer.header_len() + len];
         outer.emit(&mut packet, protocol).unwrap();
         packet
     }

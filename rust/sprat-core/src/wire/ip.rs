@@ -345,17 +345,12 @@ pub struct Outer {
 
 impl Outer {
     /// Octets of the header: 20 or 40.
-    pub fn len(&self) -> usize {
+    pub fn header_len(&self) -> usize {
         if self.destination.is_ipv4() {
             IPV4_LEN
         } else {
             IPV6_LEN
         }
-    }
-
-    /// Never true: an IP header has octets.
-    pub fn is_empty(&self) -> bool {
-        false
     }
 
     /// Writes the header at the start of `packet`, whose length goes into it.

@@ -1,0 +1,179 @@
+//! SAs of a host: expanded keys, a boxed window, a list of selectors.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::rx::{self, Opened, Place};
+use super::tx::{self, SealArgs, SealError, Sealed};
+use crate::buf::PacketBuf;
+use crate::crypto::EspSuite;
+use crate::crypto::Suite;
+use crate::error::DropReason;
+use crate::num::Sn64;
+use crate::replay::{ReplayWindow, words_for};
+use crate::sa::{SaError, SaParams, SaRx, SaTx, Usage};
+use crate::selector::Selector;
+use crate::time::Instant;
+use crate::wire::ip::{Head, proto};
+
+fn check(params: &SaParams, suite: &Suite) -> Result<(), SaError> {
+    params.validate()?;
+    if params.multi_sender && suite.encr().implicit_iv() {
+        return Err(SaError::ImplicitIvMultiSender);
+    }
+    Ok(())
+}
+
+/// An SA that sends.
+pub struct OutboundSa {
+    params: SaParams,
+    suite: Suite,
+    /// Counter, usage and refusals.
+    pub tx: SaTx,
+}
+
+impl OutboundSa {
+    /// An SA whose next packet carries `last` + 1.
+    pub fn new(params: SaParams, suite: Suite, last: Sn64, now: Instant) -> Result<Self, SaError> {
+        check(&params, &suite)?;
+        Ok(OutboundSa {
+            params,
+            suite,
+            tx: SaTx::new(last, now),
+        })
+    }
+
+    /// What was agreed.
+    pub fn params(&self) -> &SaParams {
+        &self.params
+    }
+
+    /// Sets the largest outer packet for the path, octets; 0 = unknown.
+    pub fn set_path_mtu(&mut self, mtu: u16) {
+        self.params.path_mtu = mtu;
+    }
+
+    /// The transforms.
+    pub fn suite(&self) -> &Suite {
+        &self.suite
+    }
+
+    /// See [`tx::seal`].
+    pub fn seal(
+        &mut self,
+        buf: &mut PacketBuf<'_>,
+        args: &SealArgs<'_>,
+    ) -> Result<Sealed, SealError> {
+        tx::seal(&self.params, &self.suite, &mut self.tx, buf, args)
+    }
+
+    /// See [`tx::seal_dummy`].
+    pub fn seal_dummy(
+        &mut self,
+        buf: &mut PacketBuf<'_>,
+        args: &SealArgs<'_>,
+    ) -> Result<Sealed, SealError> {
+        tx::seal_dummy(&self.params, &self.suite, &mut self.tx, buf, args)
+    }
+
+    /// What was sealed.
+    pub fn usage(&self) -> Usage {
+        self.tx.usage
+    }
+}
+
+/// An SA that receives.
+pub struct InboundSa {
+    params: SaParams,
+    suite: Suite,
+    selectors: Vec<Selector>,
+    /// Window, usage and refusals.
+    pub rx: SaRx<Box<[u64]>>,
+}
+
+impl InboundSa {
+    /// An SA that has verified nothing yet. An empty list of selectors admits
+    /// every inner packet.
+    pub fn new(
+        params: SaParams,
+        suite: Suite,
+        selectors: Vec<Selector>,
+        now: Instant,
+    ) -> Result<Self, SaError> {
+        check(&params, &suite)?;
+        let ring = vec![0u64; words_for(params.replay_window)].into_boxed_slice();
+        let window = ReplayWindow::new(ring, params.replay_window, params.esn)
+            .ok_or(SaError::ReplayWindow)?;
+        let rx = SaRx {
+            window,
+            usage: Usage::default(),
+            drops: Default::default(),
+            installed: now,
+        };
+        Ok(InboundSa {
+            params,
+            suite,
+            selectors,
+            rx,
+        })
+    }
+
+    /// What was agreed.
+    pub fn params(&self) -> &SaParams {
+        &self.params
+    }
+
+    /// The transforms.
+    pub fn suite(&self) -> &Suite {
+        &self.suite
+    }
+
+    /// Opens a whole IP packet that carries ESP, raw or in UDP, and checks the
+    /// selectors; see [`rx::open`]. `NoSa` if it carries another SPI.
+    pub fn open(&mut self, buf: &mut PacketBuf<'_>, now: Instant) -> Result<Opened, DropReason> {
+        let place = self
+            .place(buf.packet())
+            .inspect_err(|reason| self.rx.drops.count(*reason))?;
+        self.open_at(buf, &place, now)
+    }
+
+    fn place(&self, packet: &[u8]) -> Result<Place, DropReason> {
+        let head = Head::parse(packet).map_err(|_| DropReason::NotIp)?;
+        if !matches!(head.protocol, proto::ESP | proto::UDP) {
+            return Err(DropReason::NoSa);
+        }
+        let place = Place::find(packet, &head)?;
+        match place.numbers(packet)? {
+            (spi, _) if spi == self.params.spi => Ok(place),
+            _ => Err(DropReason::NoSa),
+        }
+    }
+
+    /// Opens a packet whose ESP header stands at `place`.
+    pub fn open_at(
+        &mut self,
+        buf: &mut PacketBuf<'_>,
+        place: &Place,
+        now: Instant,
+    ) -> Result<Opened, DropReason> {
+        let opened = rx::open(&self.params, &self.suite, &mut self.rx, buf, (place, now))?;
+        let flow = opened.head.flow(buf.packet());
+        if self.selectors.is_empty() || self.selectors.iter().any(|s| s.admits(&flow)) {
+            return Ok(opened);
+        }
+        buf.packet_mut().fill(0);
+        self.rx.drops.count(DropReason::Selector);
+        Err(DropReason::Selector)
+    }
+
+    /// What was verified.
+    pub fn usage(&self) -> Usage {
+        self.rx.usage
+    }
+
+    /// Octets of IV and ICV on the wire.
+    pub fn iv_icv_len(&self) -> (usize, usize) {
+        (self.suite.iv_len(), self.suite.icv_len())
+    }
+}

@@ -1,0 +1,546 @@
+//! Sealing: RFC 4303 s3.3 in its order, with every refusal in front.
+
+use core::net::IpAddr;
+
+use super::{HEADER_LEN, ecn, trailer};
+use crate::buf::{PacketBuf, Short};
+use crate::crypto::{EspSuite, IvSource, Numbers};
+use crate::error::DropReason;
+use crate::num::Sn64;
+use crate::sa::{Df, Mode, SaParams, SaTx, Tunnel};
+use crate::time::Instant;
+use crate::wire::ip::{self, Fragment, Head, Outer, Version, proto};
+use crate::wire::udp;
+
+/// Longest IV of any transform, octets.
+const MAX_IV: usize = 16;
+/// Largest value of a 16-bit length field.
+const MAX_LEN: usize = 65_535;
+
+/// What the caller gives for one packet.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SealArgs<'a> {
+    /// The caller's clock.
+    pub now: Instant,
+    /// Octets nobody can predict, at least as many as the IV has, for transforms
+    /// with a random IV (CBC); others ignore it.
+    pub iv: &'a [u8],
+    /// Identification of an outer IPv4 header; fresh unless DF is set.
+    pub ipv4_id: u16,
+    /// Octets of TFC padding behind the payload.
+    pub tfc: u16,
+    /// Octets of Padding beyond the least, a multiple of the alignment.
+    pub extra_pad: u8,
+}
+
+/// A sealed packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// The number it carries.
+    pub sn: Sn64,
+    /// Octets in front of the ESP header: IP and UDP.
+    pub esp_offset: usize,
+    /// A soft lifetime is reached: time for a new SA.
+    pub soft_expired: bool,
+    /// Less than a quarter of the reserved numbers is left.
+    pub reserve_soon: bool,
+}
+
+/// Why a packet was not sealed. Neither buffer nor SA has changed, except that
+/// the SA counted a `Dropped` or `TooBig`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SealError {
+    /// The buffer lacks room; with this much the call succeeds.
+    Short(Short),
+    /// Refused.
+    Dropped(DropReason),
+    /// The outer packet would be too large for the path.
+    TooBig {
+        /// Largest inner packet that fits, octets.
+        mtu: usize,
+    },
+}
+
+impl From<DropReason> for SealError {
+    fn from(reason: DropReason) -> Self {
+        SealError::Dropped(reason)
+    }
+}
+
+/// Everything decided about a packet before it is touched.
+struct Plan {
+    /// Transport: where ESP goes and the octet naming what stood there.
+    split: Split,
+    /// Octets of UDP header.
+    udp_len: usize,
+    iv_len: usize,
+    payload_len: usize,
+    tfc: usize,
+    padding: usize,
+    icv_len: usize,
+}
+
+/// How mode decides over the packet.
+enum Split {
+    Transport {
+        at: usize,
+        name_at: usize,
+        version: Version,
+        next_header: u8,
+    },
+    Tunnel {
+        outer: Outer,
+        next_header: u8,
+    },
+}
+
+impl Plan {
+    /// Octets of IP header in front of UDP and ESP.
+    fn ip_len(&self) -> usize {
+        match &self.split {
+            Split::Transport { at, .. } => *at,
+            Split::Tunnel { outer, .. } => outer.header_len(),
+        }
+    }
+
+    fn esp_at(&self) -> usize {
+        self.ip_len() + self.udp_len
+    }
+
+    /// Octets the packet grows in front.
+    fn head(&self) -> usize {
+        let new_ip = match &self.split {
+            Split::Transport { .. } => 0,
+            Split::Tunnel { outer, .. } => outer.header_len(),
+        };
+        new_ip + self.udp_len + HEADER_LEN + self.iv_len
+    }
+
+    /// Octets the packet grows behind.
+    fn tail(&self) -> usize {
+        self.tfc + self.padding + trailer::LEN + self.icv_len
+    }
+
+    /// Octets given to the cipher.
+    fn cipher_len(&self) -> usize {
+        self.payload_len + self.tfc + self.padding + trailer::LEN
+    }
+
+    /// Octets of the whole outer packet.
+    fn total(&self) -> usize {
+        self.esp_at() + HEADER_LEN + self.iv_len + self.cipher_len() + self.icv_len
+    }
+
+    /// What the length field of the IP header will say must fit 16 bits.
+    fn fits_length_fields(&self) -> bool {
+        let v6 = match &self.split {
+            Split::Transport { version, .. } => *version == Version::V6,
+            Split::Tunnel { outer, .. } => outer.destination.is_ipv6(),
+        };
+        let beyond = if v6 { ip::IPV6_LEN } else { 0 };
+        self.total().saturating_sub(beyond) <= MAX_LEN
+    }
+}
+
+/// Seals the IP packet in `buf`, in place, growing it at both ends.
+///
+/// On success `buf` holds the packet to send. On error neither `buf` nor the
+/// counter has changed; the reason is counted in `tx`, except `Short`, which a
+/// caller answers by a larger buffer.
+pub fn seal<S: EspSuite>(
+    params: &SaParams,
+    suite: &S,
+    tx: &mut SaTx,
+    buf: &mut PacketBuf<'_>,
+    args: &SealArgs<'_>,
+) -> Result<Sealed, SealError> {
+    let outcome = prepare(params, suite, tx, buf, args)
+        .and_then(|(plan, sn)| commit(params, suite, tx, buf, (&plan, sn, args)));
+    match outcome {
+        Err(SealError::Dropped(reason)) => tx.drops.count(reason),
+        Err(SealError::TooBig { .. }) => tx.drops.count(DropReason::TooBig),
+        _ => {}
+    }
+    outcome
+}
+
+/// Makes a dummy packet (RFC 4303 s2.6): `buf`'s octets are the payload, which
+/// no one reads, with Next Header 59. Tunnel mode only, since in transport mode
+/// `buf` would have to bring an IP header: pass one whose protocol is 59 to
+/// [`seal`] instead. Consumes a number; errors as [`seal`].
+pub fn seal_dummy<S: EspSuite>(
+    params: &SaParams,
+    suite: &S,
+    tx: &mut SaTx,
+    buf: &mut PacketBuf<'_>,
+    args: &SealArgs<'_>,
+) -> Result<Sealed, SealError> {
+    let outcome = dummy_split(params, args).and_then(|split| {
+        let plan = plan_for(params, suite, args, (split, buf.len()))?;
+        let sn = admit(params, suite, tx, (&plan, args))?;
+        buf.reserve(plan.head(), plan.tail())
+            .map_err(SealError::Short)?;
+        commit(params, suite, tx, buf, (&plan, sn, args))
+    });
+    if let Err(SealError::Dropped(reason)) = outcome {
+        tx.drops.count(reason);
+    }
+    outcome
+}
+
+fn dummy_split(params: &SaParams, args: &SealArgs<'_>) -> Result<Split, SealError> {
+    match &params.mode {
+        Mode::Transport => Err(DropReason::Unsupported.into()),
+        Mode::Tunnel(tunnel) => {
+            let outer = outer_header(tunnel, 0, true, args.ipv4_id);
+            Ok(Split::Tunnel {
+                outer,
+                next_header: proto::NO_NEXT,
+            })
+        }
+    }
+}
+
+/// All checks; nothing changes.
+fn prepare<S: EspSuite>(
+    params: &SaParams,
+    suite: &S,
+    tx: &SaTx,
+    buf: &PacketBuf<'_>,
+    args: &SealArgs<'_>,
+) -> Result<(Plan, Sn64), SealError> {
+    let head = Head::parse(buf.packet()).map_err(|_| DropReason::NotIp)?;
+    let split = split(params, &head, args)?;
+    let payload_len = match &split {
+        Split::Transport { at, .. } => head.total_len - at,
+        Split::Tunnel { .. } => head.total_len,
+    };
+    if args.tfc != 0 && !tfc_possible(params, &split, buf.packet(), payload_len) {
+        return Err(DropReason::TfcRefused.into());
+    }
+    let plan = plan_for(params, suite, args, (split, payload_len))?;
+    check_path(params, suite, &plan)?;
+    let sn = admit(params, suite, tx, (&plan, args))?;
+    // Octets behind the packet's own length are room, not packet.
+    let surplus = buf.len() - head.total_len;
+    match buf.reserve(plan.head(), plan.tail().saturating_sub(surplus)) {
+        Ok(()) => Ok((plan, sn)),
+        Err(_) => Err(SealError::Short(Short {
+            head: plan.head(),
+            tail: plan.tail(),
+        })),
+    }
+}
+
+fn split(params: &SaParams, head: &Head, args: &SealArgs<'_>) -> Result<Split, DropReason> {
+    match &params.mode {
+        Mode::Transport if head.fragment != Fragment::Whole => Err(DropReason::Fragment),
+        Mode::Transport => Ok(Split::Transport {
+            at: head.insert_at,
+            name_at: head.insert_name_at,
+            version: head.version,
+            next_header: head.insert_protocol,
+        }),
+        Mode::Tunnel(tunnel) => Ok(Split::Tunnel {
+            outer: outer_header(tunnel, head.traffic_class, head.dont_fragment, args.ipv4_id),
+            next_header: match head.version {
+                Version::V4 => proto::IPV4,
+                Version::V6 => proto::IPV6,
+            },
+        }),
+    }
+}
+
+/// RFC 4301 s5.1.2.1: what is copied, what is set, what is new.
+fn outer_header(tunnel: &Tunnel, inner_class: u8, inner_df: bool, id: u16) -> Outer {
+    let df = match tunnel.df {
+        Df::Copy => inner_df,
+        Df::Set => true,
+        Df::Clear => false,
+    };
+    Outer {
+        source: tunnel.source,
+        destination: tunnel.destination,
+        hop_limit: tunnel.hop_limit,
+        traffic_class: ecn::encapsulate(tunnel, inner_class),
+        id: if df { 0 } else { id },
+        fragment: if df { ip::v4::DF } else { 0 },
+        flow_label: tunnel.flow_label,
+    }
+}
+
+/// TFC padding is cut by the length the payload states: any IP packet in a
+/// tunnel, UDP in transport mode (RFC 4303 s2.7).
+fn tfc_possible(params: &SaParams, split: &Split, packet: &[u8], payload_len: usize) -> bool {
+    params.tfc_allowed
+        && match split {
+            Split::Tunnel { .. } => true,
+            Split::Transport {
+                at, next_header, ..
+            } => {
+                let upper = packet.get(*at..).and_then(|rest| rest.get(..payload_len));
+                *next_header == proto::UDP
+                    && upper
+                        .is_some_and(|u| udp::Repr::parse(u).is_ok_and(|r| r.len == payload_len))
+            }
+        }
+}
+
+fn plan_for<S: EspSuite>(
+    params: &SaParams,
+    suite: &S,
+    args: &SealArgs<'_>,
+    (split, payload_len): (Split, usize),
+) -> Result<Plan, SealError> {
+    let tfc = usize::from(args.tfc);
+    let extra = usize::from(args.extra_pad);
+    let padding = trailer::padding_len(payload_len + tfc, suite.pad_align(), extra)
+        .ok_or(DropReason::Unsupported)?;
+    let plan = Plan {
+        split,
+        udp_len: if params.udp_encap.is_some() {
+            udp::LEN
+        } else {
+            0
+        },
+        iv_len: suite.iv_len(),
+        payload_len,
+        tfc,
+        padding,
+        icv_len: suite.icv_len(),
+    };
+    if plan.fits_length_fields() {
+        Ok(plan)
+    } else {
+        Err(SealError::TooBig {
+            mtu: inner_mtu(&plan, suite.pad_align(), MAX_LEN),
+        })
+    }
+}
+
+/// The path's limit, so that the caller can tell the sender (RFC 4301 s8.2).
+fn check_path<S: EspSuite>(params: &SaParams, suite: &S, plan: &Plan) -> Result<(), SealError> {
+    let limit = usize::from(params.path_mtu);
+    if limit == 0 || plan.total() <= limit {
+        return Ok(());
+    }
+    Err(SealError::TooBig {
+        mtu: inner_mtu(plan, suite.pad_align(), limit),
+    })
+}
+
+/// Largest packet before ESP so that the packet after it has at most `limit`
+/// octets: what is left for the cipher, rounded down to its alignment.
+fn inner_mtu(plan: &Plan, align: usize, limit: usize) -> usize {
+    let fixed = plan.esp_at() + HEADER_LEN + plan.iv_len + plan.icv_len;
+    let room = limit.saturating_sub(fixed);
+    let aligned = room - room.checked_rem(align).unwrap_or(0);
+    let kept = match &plan.split {
+        Split::Transport { at, .. } => *at,
+        Split::Tunnel { .. } => 0,
+    };
+    aligned.saturating_sub(trailer::LEN) + kept
+}
+
+/// Lifetime, counter and IV: may this packet go out, and with which number?
+fn admit<S: EspSuite>(
+    params: &SaParams,
+    suite: &S,
+    tx: &SaTx,
+    (plan, args): (&Plan, &SealArgs<'_>),
+) -> Result<Sn64, DropReason> {
+    let age = args.now.seconds_since(tx.installed);
+    let octets = u64::try_from(plan.cipher_len()).unwrap_or(u64::MAX);
+    tx.usage.admits(&params.lifetime, octets, age)?;
+    if suite.iv_source() == IvSource::Random && args.iv.len() < suite.iv_len() {
+        return Err(DropReason::IvMissing);
+    }
+    tx.peek(params.esn)
+}
+
+/// Nothing in here can be refused any more; the number is used up first.
+fn commit<S: EspSuite>(
+    params: &SaParams,
+    suite: &S,
+    tx: &mut SaTx,
+    buf: &mut PacketBuf<'_>,
+    (plan, sn, args): (&Plan, Sn64, &SealArgs<'_>),
+) -> Result<Sealed, SealError> {
+    tx.take(sn);
+    let mut iv = [0u8; MAX_IV];
+    match suite.iv_source() {
+        IvSource::None => {}
+        IvSource::Counter => ip::copy(&mut iv, &sn.0.to_be_bytes()),
+        IvSource::Random => ip::copy(&mut iv, args.iv),
+    }
+    let iv = iv.get(..plan.iv_len).ok_or(DropReason::Internal)?;
+    let numbers = Numbers {
+        spi: params.spi,
+        sn,
+        esn: params.esn,
+    };
+    write(plan, buf, params, &numbers, iv).ok_or(DropReason::Internal)?;
+    let body = buf.packet_mut().get_mut(plan.esp_at() + HEADER_LEN..);
+    suite
+        .seal(&numbers, body.unwrap_or(&mut []))
+        .map_err(|_| DropReason::Internal)?;
+    tx.usage
+        .add(u64::try_from(plan.cipher_len()).unwrap_or(u64::MAX));
+    let age = args.now.seconds_since(tx.installed);
+    Ok(Sealed {
+        sn,
+        esp_offset: plan.esp_at(),
+        soft_expired: tx.usage.soft_expired(&params.lifetime, age),
+        reserve_soon: tx.reserve_soon(),
+    })
+}
+
+/// Lays out headers, IV and trailer around the payload.
+fn write(
+    plan: &Plan,
+    buf: &mut PacketBuf<'_>,
+    params: &SaParams,
+    numbers: &Numbers,
+    iv: &[u8],
+) -> Option<()> {
+    let before = match &plan.split {
+        Split::Transport { at, .. } => at + plan.payload_len,
+        Split::Tunnel { .. } => plan.payload_len,
+    };
+    buf.truncate(before);
+    buf.grow_head(plan.head()).ok()?;
+    buf.grow_tail(plan.tail()).ok()?;
+    let packet = buf.packet_mut();
+    if let Split::Transport { at, .. } = plan.split {
+        move_to_front(packet, plan.head(), at)?;
+    }
+    let esp_at = plan.esp_at();
+    let udp_at = plan.ip_len();
+    let payload_at = esp_at + HEADER_LEN + plan.iv_len;
+    let esp = packet.get_mut(esp_at..)?;
+    let (header, rest) = esp.split_at_mut_checked(HEADER_LEN)?;
+    let (spi, sn) = header.split_at_mut_checked(4)?;
+    ip::copy(spi, &numbers.spi.to_octets());
+    ip::copy(sn, &numbers.sn.low().to_be_bytes());
+    ip::copy(rest, iv);
+    let tfc_at = payload_at + plan.payload_len;
+    packet.get_mut(tfc_at..tfc_at + plan.tfc)?.fill(0);
+    let trailer_at = tfc_at + plan.tfc;
+    let next_header = match plan.split {
+        Split::Transport { next_header, .. } | Split::Tunnel { next_header, .. } => next_header,
+    };
+    let end = trailer_at + plan.padding + trailer::LEN;
+    trailer::write(packet.get_mut(trailer_at..end)?, next_header)?;
+    write_udp(packet.get_mut(udp_at..)?, params)?;
+    let protocol = if params.udp_encap.is_some() {
+        proto::UDP
+    } else {
+        proto::ESP
+    };
+    match &plan.split {
+        Split::Transport {
+            name_at, version, ..
+        } => ip::rewrite(packet, *version, *name_at, protocol).ok(),
+        Split::Tunnel { outer, .. } => outer.emit(packet, protocol).ok(),
+    }
+}
+
+fn write_udp(datagram: &mut [u8], params: &SaParams) -> Option<()> {
+    let Some(encap) = params.udp_encap else {
+        return Some(());
+    };
+    let len = datagram.len();
+    let repr = udp::Repr {
+        source_port: encap.source_port,
+        destination_port: encap.destination_port,
+        len,
+    };
+    repr.emit(datagram).ok()
+}
+
+/// Moves the `len` octets at `from` to the front of `packet`.
+fn move_to_front(packet: &mut [u8], from: usize, len: usize) -> Option<()> {
+    let end = from.checked_add(len).filter(|end| *end <= packet.len())?;
+    packet.copy_within(from..end, 0);
+    Some(())
+}
+
+/// What a test vector states instead of the SA: the number, the IV and the
+/// complete outer header.
+#[cfg(feature = "known-answer")]
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// The number to use, whatever the counter says.
+    pub sn: Sn64,
+    /// The IV as it stands on the wire; empty where the wire carries none.
+    pub iv: &'a [u8],
+    /// The outer header of a tunnel, in full.
+    pub outer: Option<Outer>,
+    /// Octets of TFC padding.
+    pub tfc: u16,
+    /// Octets of Padding beyond the least.
+    pub extra_pad: u8,
+}
+
+/// Lays a packet out as [`seal`] does but for a test vector, and hands back the
+/// numbers, so that the caller can look at the plaintext before it seals the
+/// octets behind `esp_offset` + 8 with the suite. No SA state takes part.
+#[cfg(feature = "known-answer")]
+pub fn lay_out_known<S: EspSuite>(
+    params: &SaParams,
+    suite: &S,
+    buf: &mut PacketBuf<'_>,
+    known: &Known<'_>,
+) -> Result<(Numbers, usize), SealError> {
+    let head = Head::parse(buf.packet()).map_err(|_| DropReason::NotIp)?;
+    let args = SealArgs {
+        tfc: known.tfc,
+        extra_pad: known.extra_pad,
+        ..SealArgs::default()
+    };
+    let mut split = split(params, &head, &args)?;
+    let mut payload_len = head.total_len;
+    match &mut split {
+        Split::Transport { at, .. } => payload_len -= *at,
+        Split::Tunnel { outer, .. } => {
+            if let Some(known) = known.outer {
+                *outer = known;
+            }
+        }
+    }
+    if args.tfc != 0 && !tfc_possible(params, &split, buf.packet(), payload_len) {
+        return Err(DropReason::TfcRefused.into());
+    }
+    let plan = plan_for(params, suite, &args, (split, payload_len))?;
+    buf.reserve(plan.head(), plan.tail())
+        .map_err(SealError::Short)?;
+    let numbers = Numbers {
+        spi: params.spi,
+        sn: known.sn,
+        esn: params.esn,
+    };
+    let iv = known.iv.get(..plan.iv_len).ok_or(DropReason::IvMissing)?;
+    write(&plan, buf, params, &numbers, iv).ok_or(DropReason::Internal)?;
+    Ok((numbers, plan.esp_at()))
+}
+
+/// Overhead that a gateway needs to know before the first packet: the largest
+/// inner packet of a tunnel over a path of `limit` octets.
+pub fn tunnel_mtu<S: EspSuite>(params: &SaParams, suite: &S, limit: usize) -> Option<usize> {
+    let Mode::Tunnel(tunnel) = &params.mode else {
+        return None;
+    };
+    let ip_len = match tunnel.destination {
+        IpAddr::V4(_) => ip::IPV4_LEN,
+        IpAddr::V6(_) => ip::IPV6_LEN,
+    };
+    let udp_len = if params.udp_encap.is_some() {
+        udp::LEN
+    } else {
+        0
+    };
+    let fixed = ip_len + udp_len + HEADER_LEN + suite.iv_len() + suite.icv_len();
+    let room = limit.checked_sub(fixed)?;
+    let aligned = room - room.checked_rem(suite.pad_align())?;
+    aligned.checked_sub(trailer::LEN)
+}

@@ -1,0 +1,540 @@
+//! The IPsec boundary of a host or gateway (RFC 4301 s3.1): an SPD and a SAD,
+//! and what happens to a packet that crosses it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use crate::buf::{PacketBuf, Short};
+use crate::error::{DropCounters, DropReason};
+use crate::esp::{HEADER_LEN, InboundSa, Opened, OutboundSa, Place, SealArgs, SealError};
+use crate::num::{Sn64, Spi};
+use crate::sa::{Mode, Usage};
+use crate::sad::Sad;
+use crate::spd::{Action, Direction, Policy, Spd};
+use crate::time::Instant;
+use crate::wire::icmp::TooBig;
+use crate::wire::ip::{Head, Version, proto};
+use crate::wire::u32_at;
+use crate::wire::udp::{self, Encapsulated};
+
+/// A path MTU learned from the network is believed this long (RFC 1191 s6.3).
+const PATH_MTU_SECONDS: u64 = 600;
+/// Least path MTU that is believed (RFC 4301 s8.2.1; RFC 791, RFC 8200).
+const LEAST_MTU_V4: u32 = 576;
+const LEAST_MTU_V6: u32 = 1280;
+
+/// What is to be done with the packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Verdict {
+    /// Drop it; the reason is beside.
+    #[default]
+    Drop = 0,
+    /// Inbound: hand the packet in the buffer on.
+    Deliver = 1,
+    /// Outbound: send the packet in the buffer.
+    Forward = 2,
+    /// Let the unchanged packet pass in the clear.
+    Bypass = 3,
+    /// An IKE message stands in the buffer, without the non-ESP marker.
+    Ike = 4,
+    /// A NAT keepalive: nothing to do.
+    Keepalive = 5,
+}
+
+/// Everything a caller or an audit record wants to know about one packet
+/// (RFC 4303 s3.4: SPI, time, addresses, sequence number, flow label).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// What to do.
+    pub verdict: Verdict,
+    /// Why it is dropped.
+    pub reason: Option<DropReason>,
+    /// Number of the SA in the SAD.
+    pub sa: Option<u32>,
+    /// SPI, 0 if the packet met no SA and showed none.
+    pub spi: u32,
+    /// Full sequence number; of a refused packet the low half as received.
+    pub sn: u64,
+    /// Source address of the outer (else the only) header.
+    pub source: Option<IpAddr>,
+    /// Destination address of the outer (else the only) header.
+    pub destination: Option<IpAddr>,
+    /// Flow label of that header; 0 in IPv4.
+    pub flow_label: u32,
+    /// Sealing: octets in front of the ESP header.
+    pub esp_offset: usize,
+    /// UDP source and destination port around ESP, 0 without UDP.
+    pub udp_ports: (u16, u16),
+    /// Reason `TooBig`: largest packet that would pass, octets.
+    pub mtu: usize,
+    /// A soft lifetime of the SA is reached.
+    pub soft_expired: bool,
+    /// Less than a quarter of the reserved sequence numbers is left.
+    pub reserve_soon: bool,
+}
+
+impl Outcome {
+    fn seen(head: &Head) -> Self {
+        Outcome {
+            source: Some(head.source),
+            destination: Some(head.destination),
+            flow_label: head.flow_label,
+            ..Outcome::default()
+        }
+    }
+
+    fn dropped(mut self, reason: DropReason) -> Self {
+        self.verdict = Verdict::Drop;
+        self.reason = Some(reason);
+        self
+    }
+
+    fn passed(mut self, verdict: Verdict) -> Self {
+        self.verdict = verdict;
+        self
+    }
+}
+
+/// The facts of an outer header that a socket has taken off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OuterFacts {
+    /// Source address.
+    pub source: IpAddr,
+    /// Destination address.
+    pub destination: IpAddr,
+    /// TOS or Traffic Class.
+    pub traffic_class: u8,
+    /// UDP source and destination port if it came in UDP.
+    pub udp_ports: Option<(u16, u16)>,
+}
+
+/// One SA in the SAD.
+pub enum Sa {
+    /// It sends.
+    Outbound(OutboundSa),
+    /// It receives.
+    Inbound(InboundSa),
+}
+
+impl Sa {
+    /// Its SPI.
+    pub fn spi(&self) -> Spi {
+        match self {
+            Sa::Outbound(sa) => sa.params().spi,
+            Sa::Inbound(sa) => sa.params().spi,
+        }
+    }
+
+    /// What it has carried.
+    pub fn usage(&self) -> Usage {
+        match self {
+            Sa::Outbound(sa) => sa.usage(),
+            Sa::Inbound(sa) => sa.usage(),
+        }
+    }
+
+    /// What it has refused, by reason.
+    pub fn drops(&self) -> &DropCounters {
+        match self {
+            Sa::Outbound(sa) => &sa.tx.drops,
+            Sa::Inbound(sa) => &sa.rx.drops,
+        }
+    }
+
+    /// Highest number sent, or verified.
+    pub fn last_sn(&self) -> Sn64 {
+        match self {
+            Sa::Outbound(sa) => sa.tx.last(),
+            Sa::Inbound(sa) => sa.rx.window.top(),
+        }
+    }
+}
+
+struct Entry {
+    name: String,
+    sa: Sa,
+    /// Path MTU told by the network, and when.
+    learned_mtu: Option<(u16, Instant)>,
+    /// The MTU of the configuration, to return to.
+    set_mtu: u16,
+}
+
+/// SPD and SAD together. One owner at a time; counters are exact.
+#[derive(Default)]
+pub struct Ipsec {
+    sas: Vec<Option<Entry>>,
+    inbound: Sad,
+    spd: Spd,
+    /// UDP ports on which ESP is expected (RFC 3948).
+    udp_ports: Vec<u16>,
+    /// Packets that met no SA, by reason.
+    drops: DropCounters,
+}
+
+impl Ipsec {
+    /// A boundary without SAs and policies: it drops everything.
+    pub fn new() -> Self {
+        Ipsec::default()
+    }
+
+    /// Adds an SA that sends and returns its number, to be named in policies.
+    pub fn add_outbound(&mut self, name: &str, sa: OutboundSa) -> Option<u32> {
+        let set_mtu = sa.params().path_mtu;
+        self.push(Entry {
+            name: name.into(),
+            sa: Sa::Outbound(sa),
+            learned_mtu: None,
+            set_mtu,
+        })
+    }
+
+    /// Adds an SA that receives and returns its number. `None` if its SPI and
+    /// addresses name another SA already.
+    pub fn add_inbound(&mut self, name: &str, sa: InboundSa) -> Option<u32> {
+        let number = u32::try_from(self.sas.len()).ok()?;
+        let params = *sa.params();
+        if !self.inbound.insert(params.spi, params.lookup, number) {
+            return None;
+        }
+        if let Some(encap) = params.udp_encap
+            && !self.udp_ports.contains(&encap.destination_port)
+        {
+            self.udp_ports.push(encap.destination_port);
+        }
+        self.push(Entry {
+            name: name.into(),
+            sa: Sa::Inbound(sa),
+            learned_mtu: None,
+            set_mtu: 0,
+        })
+    }
+
+    fn push(&mut self, entry: Entry) -> Option<u32> {
+        let number = u32::try_from(self.sas.len()).ok()?;
+        self.sas.push(Some(entry));
+        Some(number)
+    }
+
+    /// Takes an SA out; its number is not given again. Packets that meet it
+    /// afterwards are `NoSa` or `NoOutboundSa`.
+    pub fn remove(&mut self, number: u32) -> Option<Sa> {
+        let entry = self.slot(number)?.take()?;
+        self.inbound.remove(entry.sa.spi(), number);
+        Some(entry.sa)
+    }
+
+    /// Adds an SPD entry behind all others.
+    pub fn add_policy(&mut self, policy: Policy) {
+        self.spd.push(policy);
+    }
+
+    /// Expects ESP in UDP to this destination port; the ports of inbound SAs
+    /// are known already.
+    pub fn listen_udp(&mut self, port: u16) {
+        if !self.udp_ports.contains(&port) {
+            self.udp_ports.push(port);
+        }
+    }
+
+    /// How many numbers have been given to SAs.
+    pub fn sa_count(&self) -> usize {
+        self.sas.len()
+    }
+
+    /// The SA with this number, and its name.
+    pub fn sa(&self, number: u32) -> Option<(&str, &Sa)> {
+        let entry = self.sas.get(usize::try_from(number).ok()?)?.as_ref()?;
+        Some((&entry.name, &entry.sa))
+    }
+
+    /// The SA with this number, to be changed.
+    pub fn sa_mut(&mut self, number: u32) -> Option<&mut Sa> {
+        Some(&mut self.slot(number)?.as_mut()?.sa)
+    }
+
+    fn slot(&mut self, number: u32) -> Option<&mut Option<Entry>> {
+        self.sas.get_mut(usize::try_from(number).ok()?)
+    }
+
+    /// Packets that met no SA, by reason.
+    pub fn drops(&self) -> &DropCounters {
+        &self.drops
+    }
+
+    fn refuse(&mut self, outcome: Outcome, reason: DropReason) -> Outcome {
+        self.drops.count(reason);
+        outcome.dropped(reason)
+    }
+
+    /// A packet leaves: SPD, then the SA it names (RFC 4301 s5.1).
+    ///
+    /// `Short` changes nothing and counts nothing: call again with that room.
+    pub fn outbound(
+        &mut self,
+        buf: &mut PacketBuf<'_>,
+        args: &SealArgs<'_>,
+    ) -> Result<Outcome, Short> {
+        let Ok(head) = Head::parse(buf.packet()) else {
+            return Ok(self.refuse(Outcome::default(), DropReason::NotIp));
+        };
+        let outcome = Outcome::seen(&head);
+        let flow = head.flow(buf.packet());
+        Ok(match self.spd.classify(Direction::Out, &flow) {
+            None => self.refuse(outcome, DropReason::NoPolicy),
+            Some(Action::Bypass) => outcome.passed(Verdict::Bypass),
+            Some(Action::Discard) => self.refuse(outcome, DropReason::Policy),
+            Some(Action::Protect(number)) => return self.protect(buf, args, (outcome, number)),
+        })
+    }
+
+    fn protect(
+        &mut self,
+        buf: &mut PacketBuf<'_>,
+        args: &SealArgs<'_>,
+        (mut outcome, number): (Outcome, Option<u32>),
+    ) -> Result<Outcome, Short> {
+        let slot = number.and_then(|n| self.slot(n)).and_then(Option::as_mut);
+        let Some(Entry {
+            sa: Sa::Outbound(sa),
+            learned_mtu,
+            set_mtu,
+            ..
+        }) = slot
+        else {
+            return Ok(self.refuse(outcome, DropReason::NoOutboundSa));
+        };
+        if let Some((_, learned)) = learned_mtu
+            && args.now.seconds_since(*learned) >= PATH_MTU_SECONDS
+        {
+            *learned_mtu = None;
+            sa.set_path_mtu(*set_mtu);
+        }
+        outcome.sa = number;
+        outcome.spi = sa.params().spi.0;
+        if let Mode::Tunnel(tunnel) = sa.params().mode {
+            outcome.source = Some(tunnel.source);
+            outcome.destination = Some(tunnel.destination);
+            outcome.flow_label = tunnel.flow_label;
+        }
+        if let Some(encap) = sa.params().udp_encap {
+            outcome.udp_ports = (encap.source_port, encap.destination_port);
+        }
+        Ok(match sa.seal(buf, args) {
+            Ok(sealed) => Outcome {
+                sn: sealed.sn.0,
+                esp_offset: sealed.esp_offset,
+                soft_expired: sealed.soft_expired,
+                reserve_soon: sealed.reserve_soon,
+                ..outcome.passed(Verdict::Forward)
+            },
+            Err(SealError::Short(short)) => return Err(short),
+            Err(SealError::Dropped(reason)) => outcome.dropped(reason),
+            Err(SealError::TooBig { mtu }) => Outcome {
+                mtu,
+                ..outcome.dropped(DropReason::TooBig)
+            },
+        })
+    }
+
+    /// A whole IP packet arrives: ESP raw or in UDP, else the SPD (RFC 4301 s5.2).
+    pub fn inbound(&mut self, buf: &mut PacketBuf<'_>, now: Instant) -> Outcome {
+        let Ok(head) = Head::parse(buf.packet()) else {
+            return self.refuse(Outcome::default(), DropReason::NotIp);
+        };
+        let outcome = Outcome::seen(&head);
+        let flow = head.flow(buf.packet());
+        let encap = flow.protocol == proto::UDP
+            && flow
+                .ports
+                .is_some_and(|(_, to)| self.udp_ports.contains(&to));
+        if head.protocol != proto::ESP && !encap {
+            return self.in_the_clear(outcome, &flow);
+        }
+        match Place::find(buf.packet(), &head) {
+            Err(reason) => self.refuse(outcome, reason),
+            Ok(place) if encap => {
+                let ports = flow.ports.unwrap_or_default();
+                self.udp_payload(
+                    buf,
+                    (&place, now),
+                    Outcome {
+                        udp_ports: ports,
+                        ..outcome
+                    },
+                )
+            }
+            Ok(place) => self.open(buf, (&place, now), outcome),
+        }
+    }
+
+    /// What a socket gives without the outer header: ESP, or a UDP payload.
+    /// Tunnel mode only: transport mode cannot be restored (`Malformed`).
+    pub fn inbound_esp(
+        &mut self,
+        buf: &mut PacketBuf<'_>,
+        facts: &OuterFacts,
+        now: Instant,
+    ) -> Outcome {
+        let place = Place::bare(buf.len(), facts.traffic_class);
+        let outcome = Outcome {
+            source: Some(facts.source),
+            destination: Some(facts.destination),
+            udp_ports: facts.udp_ports.unwrap_or_default(),
+            ..Outcome::default()
+        };
+        match facts.udp_ports {
+            Some(_) => self.udp_payload(buf, (&place, now), outcome),
+            None => self.open(buf, (&place, now), outcome),
+        }
+    }
+
+    fn in_the_clear(&mut self, outcome: Outcome, flow: &crate::selector::Flow) -> Outcome {
+        match self.spd.classify(Direction::In, flow) {
+            None => self.refuse(outcome, DropReason::NoPolicy),
+            Some(Action::Bypass) => outcome.passed(Verdict::Bypass),
+            Some(Action::Discard) => self.refuse(outcome, DropReason::Policy),
+            Some(Action::Protect(_)) => self.refuse(outcome, DropReason::Unprotected),
+        }
+    }
+
+    /// RFC 3948 s2: keepalive, IKE behind its marker, or ESP.
+    fn udp_payload(
+        &mut self,
+        buf: &mut PacketBuf<'_>,
+        (place, now): (&Place, Instant),
+        outcome: Outcome,
+    ) -> Outcome {
+        let payload = buf.packet().get(place.esp_at..place.end).unwrap_or(&[]);
+        match Encapsulated::classify(payload) {
+            Encapsulated::Keepalive => outcome.passed(Verdict::Keepalive),
+            Encapsulated::Short => self.refuse(outcome, DropReason::Malformed),
+            Encapsulated::Esp => self.open(buf, (place, now), outcome),
+            Encapsulated::Ike => {
+                buf.truncate(place.end);
+                buf.trim_head(place.esp_at + udp::MARKER_LEN);
+                outcome.passed(Verdict::Ike)
+            }
+        }
+    }
+
+    fn open(
+        &mut self,
+        buf: &mut PacketBuf<'_>,
+        (place, now): (&Place, Instant),
+        mut outcome: Outcome,
+    ) -> Outcome {
+        let (spi, low) = match place.numbers(buf.packet()) {
+            Ok(numbers) => numbers,
+            Err(reason) => return self.refuse(outcome, reason),
+        };
+        outcome.spi = spi.0;
+        outcome.sn = u64::from(low);
+        let (Some(source), Some(destination)) = (outcome.source, outcome.destination) else {
+            return self.refuse(outcome, DropReason::Internal);
+        };
+        let number = self.inbound.find(spi, destination, source);
+        let slot = number.and_then(|n| self.slot(n)).and_then(Option::as_mut);
+        let Some(Entry {
+            sa: Sa::Inbound(sa),
+            ..
+        }) = slot
+        else {
+            return self.refuse(outcome, DropReason::NoSa);
+        };
+        outcome.sa = number;
+        match sa.open_at(buf, place, now) {
+            Ok(Opened {
+                sn, soft_expired, ..
+            }) => Outcome {
+                sn: sn.0,
+                soft_expired,
+                ..outcome.passed(Verdict::Deliver)
+            },
+            Err(reason) => outcome.dropped(reason),
+        }
+    }
+
+    /// A "too big" error from the network about a packet of ours: the path MTU
+    /// of the SA it quotes goes down for ten minutes, never below 576 (IPv4) or
+    /// 1280 octets (RFC 4301 s8.2). Nothing in such a message is authentic: it
+    /// must at least quote SPI (or UDP ports) and tunnel ends of an SA.
+    ///
+    /// Returns the number of the SA, or `None`: not such a message, or no SA of
+    /// ours.
+    pub fn icmp_error(&mut self, packet: &[u8], now: Instant) -> Option<u32> {
+        let told = TooBig::parse(packet).ok()?;
+        let least = if told.destination.is_ipv4() {
+            LEAST_MTU_V4
+        } else {
+            LEAST_MTU_V6
+        };
+        let mtu = u16::try_from(told.mtu.max(least)).ok()?;
+        let mut found = None;
+        for (number, entry) in self.sas.iter_mut().enumerate() {
+            let Some(Entry {
+                sa: Sa::Outbound(sa),
+                learned_mtu,
+                ..
+            }) = entry
+            else {
+                continue;
+            };
+            let known = sa.params().path_mtu;
+            if quotes(&told, sa) && (known == 0 || mtu < known) {
+                sa.set_path_mtu(mtu);
+                *learned_mtu = Some((mtu, now));
+                found = u32::try_from(number).ok();
+            }
+        }
+        found
+    }
+
+    /// Largest packet that a tunnel SA takes on its path, if a limit is known.
+    pub fn inner_mtu(&self, number: u32, limit: usize) -> Option<usize> {
+        match self.sa(number)? {
+            (_, Sa::Outbound(sa)) => crate::esp::tx::tunnel_mtu(sa.params(), sa.suite(), limit),
+            _ => None,
+        }
+    }
+}
+
+/// Whether an ICMP error quotes a packet that this SA sent.
+fn quotes(told: &TooBig<'_>, sa: &OutboundSa) -> bool {
+    let params = sa.params();
+    let Mode::Tunnel(tunnel) = params.mode else {
+        return false;
+    };
+    if (told.source, told.destination) != (tunnel.source, tunnel.destination) {
+        return false;
+    }
+    let spi_at = match params.udp_encap {
+        None if told.protocol == proto::ESP => 0,
+        Some(encap) if told.protocol == proto::UDP => {
+            let ports = u32_at(told.upper, 0).ok();
+            let sent = u32::from(encap.source_port) << 16 | u32::from(encap.destination_port);
+            if ports != Some(sent) {
+                return false;
+            }
+            udp::LEN
+        }
+        _ => return false,
+    };
+    // An IPv4 router may quote 8 octets only: in UDP that is no SPI.
+    match u32_at(told.upper, spi_at) {
+        Ok(spi) => spi == params.spi.0,
+        Err(_) => spi_at != 0,
+    }
+}
+
+/// Room in front that any packet of any SA needs: outer IPv6, UDP, ESP header
+/// and the longest IV.
+pub const HEAD_ROOM: usize = 40 + udp::LEN + HEADER_LEN + 16;
+/// Room behind: padding to 255 octets, trailer and the longest ICV.
+pub const TAIL_ROOM: usize = 255 + 2 + 32;
+
+/// The IP version of a packet, for callers that choose a socket by it.
+pub fn version(packet: &[u8]) -> Option<Version> {
+    Head::parse(packet).ok().map(|head| head.version)
+}

@@ -1,0 +1,113 @@
+//! The SPD: ordered entries, the first that matches decides (RFC 4301 s4.4.1).
+
+use alloc::vec::Vec;
+
+use crate::selector::{Flow, Selector};
+
+/// Which way the packets go that an entry is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Leaving: SPD-O, and SPD-S for those to be protected.
+    Out,
+    /// Arriving: SPD-I.
+    In,
+}
+
+/// What happens to a packet that matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It passes in the clear.
+    Bypass,
+    /// It is dropped.
+    Discard,
+    /// Outbound: it goes through the SA with this number in the SAD. Inbound: it
+    /// had to arrive through an SA, in the clear it is dropped.
+    Protect(Option<u32>),
+}
+
+/// One entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Direction the entry is for.
+    pub direction: Direction,
+    /// Packets it is for.
+    pub selector: Selector,
+    /// What to do.
+    pub action: Action,
+}
+
+/// The entries in their order.
+#[derive(Debug, Default)]
+pub struct Spd {
+    out: Vec<(Selector, Action)>,
+    r#in: Vec<(Selector, Action)>,
+}
+
+impl Spd {
+    /// An SPD without entries: nothing matches.
+    pub fn new() -> Self {
+        Spd::default()
+    }
+
+    /// Adds an entry behind all others.
+    pub fn push(&mut self, policy: Policy) {
+        let entry = (policy.selector, policy.action);
+        match policy.direction {
+            Direction::Out => self.out.push(entry),
+            Direction::In => self.r#in.push(entry),
+        }
+    }
+
+    /// What the first entry that matches says; `None` if none does: the packet
+    /// is then to be discarded.
+    pub fn classify(&self, direction: Direction, flow: &Flow) -> Option<Action> {
+        let entries = match direction {
+            Direction::Out => &self.out,
+            Direction::In => &self.r#in,
+        };
+        entries
+            .iter()
+            .find(|(selector, _)| selector.admits(flow))
+            .map(|(_, action)| *action)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::IpAddr;
+
+    #[test]
+    fn the_first_match_decides_and_directions_are_apart() {
+        let mut spd = Spd::new();
+        let tcp = Selector {
+            protocol: Some(6),
+            ..Selector::ANY
+        };
+        let (direction, selector) = (Direction::Out, tcp);
+        spd.push(Policy {
+            direction,
+            selector,
+            action: Action::Discard,
+        });
+        spd.push(Policy {
+            direction,
+            selector: Selector::ANY,
+            action: Action::Protect(Some(3)),
+        });
+        let address = IpAddr::from([10, 0, 0, 1]);
+        let mut flow = Flow {
+            source: address,
+            destination: address,
+            protocol: 6,
+            ports: None,
+        };
+        assert_eq!(spd.classify(Direction::Out, &flow), Some(Action::Discard));
+        flow.protocol = 17;
+        assert_eq!(
+            spd.classify(Direction::Out, &flow),
+            Some(Action::Protect(Some(3)))
+        );
+        assert_eq!(spd.classify(Direction::In, &flow), None);
+    }
+}
