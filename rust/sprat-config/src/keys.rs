@@ -1,0 +1,423 @@
+//! Transforms of an SA and their keys.
+
+use std::path::Path;
+
+use sprat_core::crypto::{Encr, Integ};
+use zeroize::Zeroizing;
+
+use crate::reader::{Place, Reader, Section};
+
+/// Largest file that may hold a key: hex with room for blanks.
+const KEY_FILE_MAX: u64 = 4096;
+
+/// Keys of one SA, overwritten when dropped. No `Debug`, no `Clone`: keys are
+/// neither printed nor multiplied.
+pub struct KeyMaterial {
+    /// Encryption key, without salt: octets of [`Encr::key_lens`].
+    pub encr_key: Zeroizing<Vec<u8>>,
+    /// Salt: octets of [`Encr::salt_len`].
+    pub salt: Zeroizing<Vec<u8>>,
+    /// Integrity key: octets of [`Integ::key_len`].
+    pub integ_key: Zeroizing<Vec<u8>>,
+}
+
+/// Both transforms and their keys, fitting together.
+pub(crate) struct Transforms {
+    pub(crate) encr: Encr,
+    pub(crate) integ: Integ,
+    pub(crate) keys: KeyMaterial,
+}
+
+/// Names beside those of the registry, without prefix.
+const ENCR_ALIASES: &[(&str, Encr)] = &[
+    ("aes_gmac", Encr::NullAesGmac),
+    ("null_aes_gmac", Encr::NullAesGmac),
+    ("chacha20poly1305", Encr::ChaCha20Poly1305),
+];
+const INTEG_ALIASES: &[(&str, Integ)] = &[
+    ("md5", Integ::HmacMd5_96),
+    ("sha1", Integ::HmacSha1_96),
+    ("sha256", Integ::HmacSha2_256_128),
+    ("sha384", Integ::HmacSha2_384_192),
+    ("sha512", Integ::HmacSha2_512_256),
+    ("sha256_96", Integ::HmacSha2_256_96),
+    ("aesxcbc", Integ::AesXcbc96),
+    ("aescmac", Integ::AesCmac96),
+];
+
+/// The encryption transform of this name: as in the registry, or without
+/// `ENCR_`, in either case, `-` for `_`.
+pub fn encr_by_name(name: &str) -> Option<Encr> {
+    let word = plain(name, "encr_");
+    let named = Encr::ALL
+        .iter()
+        .find(|encr| plain(encr.name(), "encr_") == word);
+    named.copied().or_else(|| alias(ENCR_ALIASES, &word))
+}
+
+/// The integrity transform of this name, by the same rules without `AUTH_`
+/// or `PRIV_`.
+pub fn integ_by_name(name: &str) -> Option<Integ> {
+    let word = plain(name, "auth_");
+    let named = Integ::ALL
+        .iter()
+        .find(|integ| plain(integ.name(), "auth_") == word);
+    named.copied().or_else(|| alias(INTEG_ALIASES, &word))
+}
+
+fn plain(name: &str, prefix: &str) -> String {
+    let word = name.to_ascii_lowercase().replace('-', "_");
+    for prefix in [prefix, "priv_"] {
+        if let Some(rest) = word.strip_prefix(prefix) {
+            return rest.to_owned();
+        }
+    }
+    word
+}
+
+fn alias<T: Copy>(table: &[(&str, T)], word: &str) -> Option<T> {
+    table
+        .iter()
+        .find(|(name, _)| *name == word)
+        .map(|(_, transform)| *transform)
+}
+
+/// Reads transforms and keys; `None` if anything about them is wrong.
+pub(crate) fn read(r: &mut Reader<'_>, section: &Section<'_>) -> Option<Transforms> {
+    let encr = read_encr(r, section);
+    let integ = read_integ(r, section);
+    let raw = RawKeys::read(r, section);
+    let (encr, integ) = (encr?, integ?);
+    combination(r, section, encr, integ)?;
+    let keys = match raw.keymat {
+        Some(keymat) => split_keymat(r, section, (encr, integ), &keymat),
+        None => separate_keys(r, section, (encr, integ), raw),
+    }?;
+    Some(Transforms { encr, integ, keys })
+}
+
+fn usable_encr() -> impl Iterator<Item = Encr> {
+    let all = Encr::ALL.iter().copied();
+    all.filter(|encr| cfg!(feature = "legacy") || !encr.legacy())
+}
+
+fn usable_integ() -> impl Iterator<Item = Integ> {
+    let all = Integ::ALL.iter().copied();
+    all.filter(|integ| (cfg!(feature = "legacy") || !integ.legacy()) && !integ.ah_only())
+}
+
+fn read_encr(r: &mut Reader<'_>, section: &Section<'_>) -> Option<Encr> {
+    let names: Vec<&str> = usable_encr().map(Encr::name).collect();
+    let allowed = names.join(", ");
+    if !section.has("encr") {
+        r.missing(section, "encr", &allowed);
+    }
+    let known =
+        |name: &str| encr_by_name(name).filter(|encr| usable_encr().any(|usable| usable == *encr));
+    r.parsed(section, "encr", known, &allowed)
+}
+
+fn read_integ(r: &mut Reader<'_>, section: &Section<'_>) -> Option<Integ> {
+    if !section.has("integ") {
+        return Some(Integ::None);
+    }
+    let names: Vec<&str> = usable_integ().map(Integ::name).collect();
+    let known = |name: &str| {
+        integ_by_name(name).filter(|integ| usable_integ().any(|usable| usable == *integ))
+    };
+    r.parsed(section, "integ", known, &names.join(", "))
+}
+
+/// RFC 4303 s3.2: an AEAD alone, anything else with an integrity transform.
+fn combination(r: &mut Reader<'_>, section: &Section<'_>, encr: Encr, integ: Integ) -> Option<()> {
+    if encr.allows(integ) {
+        return Some(());
+    }
+    if encr.is_aead() {
+        let text = format!("{} makes the ICV itself", encr.name());
+        r.report(section.place("integ"), text, "NONE");
+    } else {
+        let names: Vec<&str> = usable_integ()
+            .filter(|integ| encr.allows(*integ))
+            .map(Integ::name)
+            .collect();
+        let text = format!("{} needs an integrity transform", encr.name());
+        r.report(section.place("integ"), text, &names.join(", "));
+    }
+    None
+}
+
+type Octets = Zeroizing<Vec<u8>>;
+
+/// Keys as they stand in the file.
+struct RawKeys {
+    keymat: Option<Octets>,
+    encr_key: Option<Octets>,
+    salt: Option<Octets>,
+    integ_key: Option<Octets>,
+    /// Whether one was unreadable, which is reported already.
+    bad: bool,
+}
+
+impl RawKeys {
+    fn read(r: &mut Reader<'_>, section: &Section<'_>) -> Self {
+        let before = r.problem_count();
+        let raw = RawKeys {
+            keymat: hex_key(r, section, "keymat"),
+            encr_key: key_or_file(r, section, "encr_key", "encr_key_file"),
+            salt: hex_key(r, section, "salt"),
+            integ_key: key_or_file(r, section, "integ_key", "integ_key_file"),
+            bad: false,
+        };
+        if section.has("keymat") {
+            for name in [
+                "encr_key",
+                "encr_key_file",
+                "salt",
+                "integ_key",
+                "integ_key_file",
+            ] {
+                if section.has(name) {
+                    let text = "stands beside keymat, which holds it already";
+                    r.report(section.place(name), text, "one of them");
+                }
+            }
+        }
+        RawKeys {
+            bad: r.problem_count() != before,
+            ..raw
+        }
+    }
+}
+
+fn key_or_file(
+    r: &mut Reader<'_>,
+    section: &Section<'_>,
+    name: &'static str,
+    file_name: &'static str,
+) -> Option<Octets> {
+    let key = hex_key(r, section, name);
+    let file = r.text(section, file_name, "name of a file");
+    if section.has(name) && section.has(file_name) {
+        let text = format!("stands beside {name}");
+        r.report(section.place(file_name), text, "one of them");
+    }
+    match file {
+        Some(file) => key_file(r, section.place(file_name), file),
+        None => key,
+    }
+}
+
+/// Reads a key from a file beside the configuration.
+fn key_file(r: &mut Reader<'_>, place: Place, file: &str) -> Option<Octets> {
+    let base = Path::new(r.file()).parent().unwrap_or(Path::new(""));
+    match read_small(&base.join(file)) {
+        Ok(text) => {
+            let key = hex(text.trim_ascii());
+            if key.is_none() {
+                r.report(place, "the file does not hold hex digits", HEX);
+            }
+            key
+        }
+        Err(error) => {
+            let text = format!("the file cannot be read ({})", error.kind());
+            r.report(place, text, "a file with the key in hex");
+            None
+        }
+    }
+}
+
+fn read_small(path: &Path) -> std::io::Result<Octets> {
+    use std::io::{Error, ErrorKind, Read};
+    // A pipe or device might never end.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(Error::from(ErrorKind::InvalidInput));
+    }
+    let mut text = Zeroizing::new(Vec::with_capacity(KEY_FILE_MAX as usize));
+    std::fs::File::open(path)?
+        .take(KEY_FILE_MAX)
+        .read_to_end(&mut text)?;
+    Ok(text)
+}
+
+const HEX: &str = "an even number of hex digits, 0x in front or not";
+
+fn hex_key(r: &mut Reader<'_>, section: &Section<'_>, name: &'static str) -> Option<Octets> {
+    let text = r.text(section, name, HEX)?;
+    let octets = hex(text.as_bytes());
+    if octets.is_none() {
+        // The digits are secret: the message must not repeat them.
+        r.report(section.place(name), "not hex", HEX);
+    }
+    octets
+}
+
+/// Octets of hex digits, with or without `0x` in front.
+fn hex(text: &[u8]) -> Option<Octets> {
+    let digits = text.strip_prefix(b"0x").unwrap_or(text);
+    let (pairs, rest) = digits.as_chunks::<2>();
+    if !rest.is_empty() {
+        return None;
+    }
+    let mut octets = Zeroizing::new(Vec::with_capacity(pairs.len()));
+    for [high, low] in pairs {
+        octets.push(digit(*high)? << 4 | digit(*low)?);
+    }
+    Some(octets)
+}
+
+fn digit(octet: u8) -> Option<u8> {
+    match octet {
+        b'0'..=b'9' => Some(octet - b'0'),
+        b'a'..=b'f' => Some(octet - b'a' + 10),
+        b'A'..=b'F' => Some(octet - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// "16, 24 or 32 octets".
+fn octets_text(lens: &[usize]) -> String {
+    let lens: Vec<String> = lens.iter().map(usize::to_string).collect();
+    match lens.split_last() {
+        Some((last, [])) => format!("{last} octets"),
+        Some((last, rest)) => format!("{} or {last} octets", rest.join(", ")),
+        None => "no octets".to_owned(),
+    }
+}
+
+fn split_keymat(
+    r: &mut Reader<'_>,
+    section: &Section<'_>,
+    (encr, integ): (Encr, Integ),
+    keymat: &[u8],
+) -> Option<KeyMaterial> {
+    let behind = encr.salt_len() + integ.key_len();
+    let totals: Vec<usize> = encr.key_lens().iter().map(|len| len + behind).collect();
+    let (encr_key, rest) = keymat
+        .len()
+        .checked_sub(behind)
+        .filter(|len| encr.key_lens().contains(len))
+        .and_then(|len| keymat.split_at_checked(len))
+        .or_else(|| {
+            let text = format!(
+                "{} octets do not fit: {} takes key, salt of {} and integrity key of {}",
+                keymat.len(),
+                encr.name(),
+                encr.salt_len(),
+                integ.key_len()
+            );
+            r.report(section.place("keymat"), text, &octets_text(&totals));
+            None
+        })?;
+    let (salt, integ_key) = rest.split_at_checked(encr.salt_len())?;
+    Some(KeyMaterial {
+        encr_key: Zeroizing::new(encr_key.to_vec()),
+        salt: Zeroizing::new(salt.to_vec()),
+        integ_key: Zeroizing::new(integ_key.to_vec()),
+    })
+}
+
+fn separate_keys(
+    r: &mut Reader<'_>,
+    section: &Section<'_>,
+    (encr, integ): (Encr, Integ),
+    raw: RawKeys,
+) -> Option<KeyMaterial> {
+    if raw.bad {
+        return None;
+    }
+    let empty = || Zeroizing::new(Vec::new());
+    let keys = KeyMaterial {
+        encr_key: raw.encr_key.unwrap_or_else(empty),
+        salt: raw.salt.unwrap_or_else(empty),
+        integ_key: raw.integ_key.unwrap_or_else(empty),
+    };
+    let before = r.problem_count();
+    let salted = encr
+        .key_lens()
+        .contains(&keys.encr_key.len().wrapping_sub(encr.salt_len()));
+    let hint = if encr.salt_len() != 0 && salted {
+        "; a key with its salt behind it belongs in keymat"
+    } else {
+        ""
+    };
+    let what = format!("{}{hint}", encr.name());
+    length(
+        r,
+        section,
+        "encr_key",
+        keys.encr_key.len(),
+        (encr.key_lens(), &what),
+    );
+    length(
+        r,
+        section,
+        "salt",
+        keys.salt.len(),
+        (&[encr.salt_len()], encr.name()),
+    );
+    length(
+        r,
+        section,
+        "integ_key",
+        keys.integ_key.len(),
+        (&[integ.key_len()], integ.name()),
+    );
+    (r.problem_count() == before).then_some(keys)
+}
+
+fn length(
+    r: &mut Reader<'_>,
+    section: &Section<'_>,
+    name: &'static str,
+    found: usize,
+    (lens, what): (&[usize], &str),
+) {
+    if lens.contains(&found) {
+        return;
+    }
+    let file = match name {
+        "encr_key" => "encr_key_file",
+        "integ_key" => "integ_key_file",
+        other => other,
+    };
+    let place = section.place(if section.has(file) { file } else { name });
+    let text = if found == 0 {
+        format!("missing for {what}")
+    } else {
+        format!("{found} octets do not fit {what}")
+    };
+    r.report(place, text, &octets_text(lens));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_transform_is_found_by_its_name_and_its_short_name() {
+        for encr in Encr::ALL {
+            let short = encr.name()[5..].to_lowercase().replace('_', "-");
+            assert_eq!(encr_by_name(encr.name()), Some(*encr));
+            assert_eq!(encr_by_name(&short), Some(*encr), "{short}");
+        }
+        for integ in Integ::ALL {
+            assert_eq!(integ_by_name(integ.name()), Some(*integ));
+        }
+        assert_eq!(
+            integ_by_name("hmac-sha2-256-128"),
+            Some(Integ::HmacSha2_256_128)
+        );
+        assert_eq!(integ_by_name("none"), Some(Integ::None));
+        assert_eq!(integ_by_name("sha256"), Some(Integ::HmacSha2_256_128));
+        assert_eq!(encr_by_name("aes-gmac"), Some(Encr::NullAesGmac));
+        assert_eq!(encr_by_name("aes"), None);
+    }
+
+    #[test]
+    fn hex_is_pairs_of_digits() {
+        assert_eq!(hex(b"0x0aF9").as_deref(), Some(&vec![0x0a, 0xf9]));
+        assert_eq!(hex(b"").as_deref(), Some(&vec![]));
+        assert!(hex(b"0a0").is_none() && hex(b"zz").is_none() && hex("ä".as_bytes()).is_none());
+    }
+}

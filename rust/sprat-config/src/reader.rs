@@ -1,0 +1,329 @@
+//! Typed reading of a TOML tree that notes every fault and goes on.
+
+use core::ops::RangeInclusive;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::problem::{Problem, nearest, shown};
+
+/// Problems noted at most: a hostile file must not cost memory without bound.
+const MAX_PROBLEMS: usize = 1000;
+
+/// One table of the document.
+#[derive(Clone, Copy)]
+pub(crate) struct Section<'t> {
+    table: &'t DeTable<'t>,
+    /// Path for messages; "" for the document.
+    path: &'static str,
+    /// Octet offset of its first line.
+    at: usize,
+}
+
+/// A value with where it stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Value<'t> {
+    pub(crate) value: &'t DeValue<'t>,
+    pub(crate) place: Place,
+}
+
+/// Where a problem is: a key and an octet offset.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    section: &'static str,
+    name: &'static str,
+    at: usize,
+}
+
+impl<'t> Section<'t> {
+    pub(crate) fn new(table: &'t DeTable<'t>, path: &'static str, at: usize) -> Self {
+        Section { table, path, at }
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.table.contains_key(name)
+    }
+
+    pub(crate) fn value(&self, name: &'static str) -> Option<Value<'t>> {
+        let spanned = self.table.get(name)?;
+        let place = Place {
+            section: self.path,
+            name,
+            at: spanned.span().start,
+        };
+        Some(Value {
+            value: spanned.get_ref(),
+            place,
+        })
+    }
+
+    /// Where `name` stands, or the section if it does not.
+    pub(crate) fn place(&self, name: &'static str) -> Place {
+        self.value(name).map_or(
+            Place {
+                section: self.path,
+                name,
+                at: self.at,
+            },
+            |value| value.place,
+        )
+    }
+}
+
+/// Notes problems while a document is read.
+pub(crate) struct Reader<'a> {
+    file: &'a str,
+    line_starts: Vec<usize>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(text: &str, file: &'a str) -> Self {
+        let breaks = text
+            .bytes()
+            .enumerate()
+            .filter(|(_, octet)| *octet == b'\n');
+        let line_starts = core::iter::once(0)
+            .chain(breaks.map(|(at, _)| at + 1))
+            .collect();
+        Reader {
+            file,
+            line_starts,
+            problems: Vec::new(),
+        }
+    }
+
+    pub(crate) fn file(&self) -> &'a str {
+        self.file
+    }
+
+    pub(crate) fn problem_count(&self) -> usize {
+        self.problems.len()
+    }
+
+    /// All problems in the order of their lines.
+    pub(crate) fn into_problems(mut self) -> Vec<Problem> {
+        self.problems
+            .sort_by_key(|problem| (problem.line, problem.column));
+        self.problems
+    }
+
+    pub(crate) fn report_at(&mut self, at: usize, key: String, text: String, allowed: &str) {
+        if self.problems.len() > MAX_PROBLEMS {
+            return;
+        }
+        let line = self.line_starts.partition_point(|start| *start <= at);
+        let start = self.line_starts.get(line.saturating_sub(1));
+        self.problems.push(Problem {
+            file: self.file.to_owned(),
+            line,
+            column: at.saturating_sub(start.copied().unwrap_or(0)) + 1,
+            key,
+            text,
+            allowed: allowed.to_owned(),
+        });
+    }
+
+    pub(crate) fn report(&mut self, place: Place, text: impl Into<String>, allowed: &str) {
+        let key = match place.section {
+            "" => place.name.to_owned(),
+            section => format!("{section}.{}", place.name),
+        };
+        self.report_at(place.at, key, text.into(), allowed);
+    }
+
+    /// Reports every key of the section that is not `known`.
+    pub(crate) fn admit(&mut self, section: &Section<'_>, known: &[&str]) {
+        for key in section.table.keys() {
+            let word: &str = key.get_ref();
+            if known.contains(&word) {
+                continue;
+            }
+            let near = nearest(word, known);
+            let text = if near.is_empty() {
+                "unknown key".to_owned()
+            } else {
+                format!("unknown key, perhaps {}", near.join(" or "))
+            };
+            let name = shown(word);
+            let name = name.trim_matches('"');
+            let path = match section.path {
+                "" => name.to_owned(),
+                path => format!("{path}.{name}"),
+            };
+            self.report_at(key.span().start, path, text, &known.join(", "));
+        }
+    }
+
+    /// Reports that `name` is missing.
+    pub(crate) fn missing(&mut self, section: &Section<'_>, name: &'static str, allowed: &str) {
+        self.report(section.place(name), "missing", allowed);
+    }
+
+    fn wrong_type(&mut self, value: Value<'_>, allowed: &str) {
+        let found = match value.value {
+            DeValue::String(_) => "text",
+            DeValue::Integer(_) => "an integer",
+            DeValue::Float(_) => "a float",
+            DeValue::Boolean(_) => "a boolean",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        };
+        self.report(value.place, format!("{found} does not fit here"), allowed);
+    }
+
+    pub(crate) fn text_of<'t>(&mut self, value: Value<'t>, allowed: &str) -> Option<&'t str> {
+        let text = value.value.as_str();
+        if text.is_none() {
+            self.wrong_type(value, allowed);
+        }
+        text
+    }
+
+    /// The text under `name`; `None` if absent or, reported, of another type.
+    pub(crate) fn text<'t>(
+        &mut self,
+        section: &Section<'t>,
+        name: &'static str,
+        allowed: &str,
+    ) -> Option<&'t str> {
+        self.text_of(section.value(name)?, allowed)
+    }
+
+    pub(crate) fn flag(&mut self, section: &Section<'_>, name: &'static str) -> Option<bool> {
+        let value = section.value(name)?;
+        let flag = value.value.as_bool();
+        if flag.is_none() {
+            self.wrong_type(value, "true, false");
+        }
+        flag
+    }
+
+    /// The number under `name`: an integer, or text in decimal or `0x…`.
+    pub(crate) fn number(
+        &mut self,
+        section: &Section<'_>,
+        name: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Option<u64> {
+        self.number_of(section.value(name)?, range)
+    }
+
+    pub(crate) fn number_of(
+        &mut self,
+        value: Value<'_>,
+        range: RangeInclusive<u64>,
+    ) -> Option<u64> {
+        let allowed = format!("{} to {}", range.start(), range.end());
+        let number = match value.value {
+            DeValue::Integer(integer) => u64::from_str_radix(integer.as_str(), integer.radix()),
+            DeValue::String(text) => match text.strip_prefix("0x") {
+                Some(hex) => u64::from_str_radix(hex, 16),
+                None => text.parse(),
+            },
+            _ => {
+                self.wrong_type(value, &allowed);
+                return None;
+            }
+        };
+        let number = number.ok().filter(|number| range.contains(number));
+        if number.is_none() {
+            self.report(value.place, "number out of range", &allowed);
+        }
+        number
+    }
+
+    pub(crate) fn number16(
+        &mut self,
+        section: &Section<'_>,
+        name: &'static str,
+        range: RangeInclusive<u16>,
+    ) -> Option<u16> {
+        let wide = u64::from(*range.start())..=u64::from(*range.end());
+        let number = self.number(section, name, wide)?;
+        u16::try_from(number).ok()
+    }
+
+    /// The value under `name` as `parse` understands its text.
+    pub(crate) fn parsed<T>(
+        &mut self,
+        section: &Section<'_>,
+        name: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+        allowed: &str,
+    ) -> Option<T> {
+        self.parsed_of(section.value(name)?, parse, allowed)
+    }
+
+    pub(crate) fn parsed_of<T>(
+        &mut self,
+        value: Value<'_>,
+        parse: impl Fn(&str) -> Option<T>,
+        allowed: &str,
+    ) -> Option<T> {
+        let text = self.text_of(value, allowed)?;
+        let parsed = parse(text);
+        if parsed.is_none() {
+            let text = format!("{} does not fit here", shown(text));
+            self.report(value.place, text, allowed);
+        }
+        parsed
+    }
+
+    /// The values of the list under `name`.
+    pub(crate) fn list<'t>(
+        &mut self,
+        section: &Section<'t>,
+        name: &'static str,
+        allowed: &str,
+    ) -> Vec<Value<'t>> {
+        let Some(value) = section.value(name) else {
+            return Vec::new();
+        };
+        let Some(items) = value.value.as_array() else {
+            self.wrong_type(value, &format!("a list of {allowed}"));
+            return Vec::new();
+        };
+        let value_of = |item: &'t toml::Spanned<DeValue<'t>>| Value {
+            value: item.get_ref(),
+            place: Place {
+                at: item.span().start,
+                ..value.place
+            },
+        };
+        items.iter().map(value_of).collect()
+    }
+
+    /// The table under `name`, which messages call `path`.
+    pub(crate) fn table<'t>(
+        &mut self,
+        section: &Section<'t>,
+        name: &'static str,
+        path: &'static str,
+    ) -> Option<Section<'t>> {
+        let value = section.value(name)?;
+        let table = value.value.as_table();
+        if table.is_none() {
+            self.wrong_type(value, &format!("a table, [{path}]"));
+        }
+        Some(Section::new(table?, path, value.place.at))
+    }
+
+    /// The tables of the list under `name`.
+    pub(crate) fn tables<'t>(
+        &mut self,
+        section: &Section<'t>,
+        name: &'static str,
+        path: &'static str,
+    ) -> Vec<Section<'t>> {
+        let allowed = format!("tables, [[{path}]]");
+        let mut sections = Vec::new();
+        for value in self.list(section, name, &allowed) {
+            match value.value.as_table() {
+                Some(table) => sections.push(Section::new(table, path, value.place.at)),
+                None => self.wrong_type(value, &allowed),
+            }
+        }
+        sections
+    }
+}

@@ -1,0 +1,384 @@
+//! What a wrong file is told: file, line, key and what is allowed.
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use sprat_config::{Config, Problem};
+
+const KEY: &str = "00112233445566778899aabbccddeeff";
+
+/// A valid SA; `edit` replaces lines.
+fn sa(edit: &[(&str, &str)]) -> String {
+    let mut lines: Vec<(String, String)> = [
+        ("name", "\"a\""),
+        ("spi", "0x1000"),
+        ("mode", "\"transport\""),
+        ("encr", "\"ENCR_AES_CCM_8\""),
+        ("encr_key", "\"00112233445566778899aabbccddeeff\""),
+        ("salt", "\"010203\""),
+    ]
+    .map(|(k, v)| (k.to_owned(), v.to_owned()))
+    .to_vec();
+    for (key, value) in edit {
+        lines.retain(|(k, _)| k != key);
+        if !value.is_empty() {
+            lines.push(((*key).to_owned(), (*value).to_owned()));
+        }
+    }
+    let body = lines.iter().map(|(k, v)| format!("{k} = {v}\n"));
+    format!("[[sa]]\n{}", body.collect::<String>())
+}
+
+fn problems(text: &str) -> Vec<Problem> {
+    Config::parse(text, "sas.toml").err().unwrap_or_default()
+}
+
+fn lines(text: &str) -> Vec<String> {
+    problems(text).iter().map(Problem::to_string).collect()
+}
+
+#[test]
+fn each_fault_names_file_line_key_and_what_is_allowed() {
+    let cases: &[(&str, &str, &str)] = &[
+        (
+            "spi",
+            "255",
+            "sas.toml:7: sa.spi: number out of range; allowed: 256 to 4294967295",
+        ),
+        (
+            "spi",
+            "-1",
+            "sas.toml:7: sa.spi: number out of range; allowed: 256 to 4294967295",
+        ),
+        (
+            "mode",
+            "\"tunel\"",
+            "sas.toml:7: sa.mode: \"tunel\" does not fit here; allowed: \"transport\", \"tunnel\"",
+        ),
+        (
+            "mode",
+            "true",
+            "sas.toml:7: sa.mode: a boolean does not fit here; allowed: \"transport\", \"tunnel\"",
+        ),
+        (
+            "salt",
+            "\"0102\"",
+            "sas.toml:7: sa.salt: 2 octets do not fit ENCR_AES_CCM_8; allowed: 3 octets",
+        ),
+        (
+            "salt",
+            "",
+            "sas.toml:1: sa.salt: missing for ENCR_AES_CCM_8; allowed: 3 octets",
+        ),
+        (
+            "encr_key",
+            "\"0011\"",
+            "sas.toml:7: sa.encr_key: 2 octets do not fit ENCR_AES_CCM_8; allowed: 16, 24 or 32 octets",
+        ),
+        (
+            "encr_key",
+            "\"xx\"",
+            "sas.toml:7: sa.encr_key: not hex; allowed: an even number of hex digits, 0x in front or not",
+        ),
+        (
+            "integ",
+            "\"sha1\"",
+            "sas.toml:8: sa.integ: ENCR_AES_CCM_8 makes the ICV itself; allowed: NONE",
+        ),
+        (
+            "replay_window",
+            "33",
+            "sas.toml:8: sa.replay_window: 33 does not fit here; allowed: 0 (off), a multiple of 32 from 32 to 4096",
+        ),
+        (
+            "replay_windw",
+            "64",
+            "sas.toml:8: sa.replay_windw: unknown key, perhaps replay_window; allowed: name, ",
+        ),
+        (
+            "sequence_start",
+            "4294967296",
+            "sas.toml:8: sa.sequence_start: number out of range; allowed: 0 to 4294967295",
+        ),
+        (
+            "source",
+            "\"::1\"",
+            "sas.toml:8: sa.source: stands without destination; allowed: destination beside it",
+        ),
+        (
+            "path_mtu",
+            "67",
+            "sas.toml:8: sa.path_mtu: below every link's; allowed: 0 (no limit), 68 to 65535 octets",
+        ),
+        (
+            "direction",
+            "\"both\"",
+            "sas.toml:8: sa.direction: \"both\" does not fit here; allowed: \"out\", \"in\"",
+        ),
+        (
+            "encr_key_file",
+            "\"none\"",
+            "sas.toml:8: sa.encr_key_file: stands beside encr_key; allowed: one of them",
+        ),
+    ];
+    assert!(problems(&sa(&[])).is_empty());
+    for (key, value, told) in cases {
+        let text = sa(&[(key, value)]);
+        let lines = lines(&text);
+        assert!(
+            lines.iter().any(|line| line.starts_with(told)),
+            "{told}\n{lines:#?}"
+        );
+    }
+}
+
+#[test]
+fn what_keys_say_about_each_other_is_checked() {
+    let tunnel = |inner: &str| sa(&[("mode", "\"tunnel\"")]) + "[sa.tunnel]\n" + inner;
+    let cases = [
+        (
+            sa(&[("mode", "\"tunnel\"")]),
+            "sas.toml:1: sa.tunnel: missing in tunnel mode",
+        ),
+        (
+            sa(&[]) + "[sa.tunnel]\nsource = \"1.2.3.4\"\ndestination = \"1.2.3.5\"\n",
+            "sas.toml:8: sa.tunnel: stands in transport mode",
+        ),
+        (
+            tunnel("source = \"1.2.3.4\"\n"),
+            "sas.toml:8: sa.tunnel.destination: missing; allowed: an IPv4 or IPv6 address",
+        ),
+        (
+            tunnel("source = \"1.2.3.4\"\ndestination = \"::1\"\n"),
+            "sas.toml:10: sa.tunnel.destination: source and destination are of two",
+        ),
+        (
+            tunnel("source = \"1.2.3.4\"\ndestination = \"1.2.3.5\"\nhop_limit = 0\n"),
+            "sas.toml:11: sa.tunnel.hop_limit: number out of range; allowed: 1 to 255",
+        ),
+        (
+            tunnel("source = \"1.2.3.4\"\ndestination = \"1.2.3.5\"\ndscp = 64\n"),
+            "sas.toml:11: sa.tunnel.dscp: number out of range; allowed: 0 to 63",
+        ),
+        (
+            sa(&[]) + "[sa.lifetime]\npackets_soft = 5\npackets_hard = 4\n",
+            "sas.toml:9: sa.lifetime.packets_soft: the soft limit 5 is above the hard limit 4; allowed: 1 to 4",
+        ),
+        (
+            sa(&[("multi_sender", "true"), ("replay_window", "64")]),
+            "sas.toml:9: sa.replay_window: anti-replay is not possible",
+        ),
+        (
+            sa(&[("multi_sender", "true"), ("encr", "\"aes-ccm-8-iiv\"")]),
+            "sas.toml:7: sa.multi_sender: an implicit IV",
+        ),
+        (
+            sa(&[("encr", "\"aes-cbc\""), ("salt", "")]),
+            "sas.toml:1: sa.integ: ENCR_AES_CBC needs an integrity transform; allowed: AUTH_HMAC_SHA1_96",
+        ),
+        (
+            sa(&[]) + "[[sa.selector]]\nsource_ports = 5\n",
+            "sas.toml:9: sa.selector.source_ports: ports need a protocol",
+        ),
+        (
+            sa(&[]) + "[[sa.selector]]\nsource = \"10.0.0.0/8\"\ndestination = \"::/0\"\n",
+            "sas.toml:10: sa.selector.destination: source and destination are of two",
+        ),
+        (
+            sa(&[]) + &sa(&[("spi", "0x1001")]),
+            "sas.toml:9: sa.name: used twice",
+        ),
+        (
+            sa(&[]) + &sa(&[("name", "\"b\"")]),
+            "sas.toml:9: sa.spi: nothing tells this SA from \"a\"",
+        ),
+        (
+            sa(&[]) + "[gateway]\nstate_file = \"s\"\n",
+            "sas.toml:1: sa.direction: missing",
+        ),
+        (
+            sa(&[]) + "[gateway]\n",
+            "sas.toml:8: gateway.state_file: missing",
+        ),
+        (
+            sa(&[]) + "[gateway]\nraw = false\nstate_file = \"s\"\n",
+            "sas.toml:9: gateway.raw: the gateway would receive nothing",
+        ),
+        (
+            sa(&[("direction", "\"in\"")])
+                + "[sa.udp_encap]\ndestination_port = 4501\n[gateway]\nudp_ports = [4500]\nstate_file = \"s\"\n",
+            "sas.toml:12: gateway.udp_ports: port 4501 of SA \"a\" is not opened",
+        ),
+        (
+            "[[policy]]\ndirection = \"out\"\naction = \"protect\"\n".to_owned(),
+            "sas.toml:1: policy.sa: missing",
+        ),
+        (
+            "[[policy]]\ndirection = \"out\"\naction = \"protect\"\nsa = \"x\"\n".to_owned(),
+            "sas.toml:4: policy.sa: no [[sa]] has this name",
+        ),
+        (
+            sa(&[("direction", "\"in\"")])
+                + "[[policy]]\ndirection = \"out\"\naction = \"protect\"\nsa = \"a\"\n",
+            "sas.toml:12: policy.sa: this SA does not send",
+        ),
+        (
+            "[[policy]]\ndirection = \"in\"\naction = \"bypass\"\nsa = \"x\"\n".to_owned(),
+            "sas.toml:4: policy.sa: an SA is named where none is used",
+        ),
+        (
+            "sa = 5\n".to_owned(),
+            "sas.toml:1: sa: an integer does not fit here; allowed: a list of tables, [[sa]]",
+        ),
+        ("[[sa]\n".to_owned(), "sas.toml:1: "),
+    ];
+    for (text, told) in cases {
+        let lines = lines(&text);
+        assert!(
+            lines.iter().any(|line| line.starts_with(told)),
+            "{told}\n{lines:#?}\n{text}"
+        );
+    }
+}
+
+#[test]
+fn all_problems_come_at_once_in_the_order_of_the_lines() {
+    let text = sa(&[
+        ("spi", "1"),
+        ("mode", "\"x\""),
+        ("encr", "\"y\""),
+        ("name", "5"),
+    ]);
+    let found = problems(&text);
+    let keys: Vec<&str> = found.iter().map(|p| p.key.as_str()).collect();
+    assert_eq!(keys, ["sa.spi", "sa.mode", "sa.encr", "sa.name"]);
+    assert!(found.is_sorted_by_key(|p| p.line));
+    assert_eq!((found[0].line, found[0].column), (4, 7));
+}
+
+#[test]
+fn no_message_repeats_a_key() {
+    let texts = [
+        sa(&[("encr", &format!("\"{KEY}\""))]),
+        sa(&[("salt", &format!("\"{KEY}\""))]),
+        sa(&[("encr_key", &format!("\"{KEY}{KEY}{KEY}\""))]),
+        sa(&[("encr_key", &format!("\"{KEY}x\""))]),
+        sa(&[("keymat", &format!("\"{KEY}\""))]),
+        sa(&[("mode", &format!("\"0x{KEY}\""))]),
+        sa(&[(KEY, "1")]),
+        format!("[[sa]]\nencr_key = \"{KEY}\n"),
+        format!("[[sa]]\nencr_key = {KEY}z\n"),
+    ];
+    for text in texts {
+        let lines = lines(&text);
+        assert!(!lines.is_empty(), "{text}");
+        assert!(
+            lines.iter().all(|line| !line.contains("0011")),
+            "{lines:#?}"
+        );
+    }
+    let config = Config::parse(&sa(&[]), "f").unwrap();
+    assert!(!format!("{config:?}").contains("22, 33") && !format!("{config:?}").contains("2233"));
+}
+
+#[test]
+fn key_files_are_read_beside_the_configuration() {
+    let dir = std::env::temp_dir().join(format!("sprat-config-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join("key"), format!("{KEY}\n")).unwrap();
+    let path = dir.join("sas.toml");
+    let text = sa(&[("encr_key", ""), ("encr_key_file", "\"key\"")]);
+    std::fs::write(&path, text).unwrap();
+    let config = Config::load(&path);
+    std::fs::write(
+        &path,
+        sa(&[("encr_key", ""), ("encr_key_file", "\"nokey\"")]),
+    )
+    .unwrap();
+    let missing = Config::load(&path).unwrap_err();
+    std::fs::remove_dir_all(&dir).unwrap();
+    assert_eq!(
+        config.unwrap().sas[0].keys.encr_key[..3],
+        [0x00, 0x11, 0x22]
+    );
+    assert_eq!(
+        (missing[0].line, missing[0].key.as_str()),
+        (7, "sa.encr_key_file")
+    );
+    assert_eq!(Config::load(&path).unwrap_err()[0].line, 0);
+}
+
+#[test]
+fn a_thousand_sas_load_well_under_a_second() {
+    let text: String = (0..1000)
+        .map(|n| {
+            sa(&[
+                ("name", &format!("\"sa{n}\"")),
+                ("spi", &(0x1000 + n).to_string()),
+            ])
+        })
+        .collect();
+    let start = Instant::now();
+    let config = Config::parse(&text, "f").unwrap();
+    assert_eq!(config.sas.len(), 1000);
+    assert!(
+        start.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+/// Pieces that together come near to a configuration.
+fn pieces() -> impl Strategy<Value = String> {
+    let words: Vec<String> = sprat_config::schema::SECTIONS
+        .iter()
+        .flat_map(|(section, keys)| {
+            let lines = keys.iter().map(|key| format!("{key} = "));
+            lines.chain([format!("[[{section}]]\n"), format!("[{section}]\n")])
+        })
+        .chain(
+            [
+                "1\n",
+                "\"any\"\n",
+                "\"0x10\"\n",
+                "[",
+                "]\n",
+                "{",
+                "}\n",
+                "\"",
+                "'''",
+                "é\n",
+                "0x",
+                "-1\n",
+                "1e9\n",
+                "true\n",
+                "\"tunnel\"\n",
+                "\"1.2.3.4\"\n",
+            ]
+            .map(String::from),
+        )
+        .collect();
+    prop::collection::vec(prop::sample::select(words), 0..60).prop_map(|words| words.concat())
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in any::<String>()) {
+        let _ = Config::parse(&text, "f");
+    }
+
+    #[test]
+    fn no_near_configuration_panics(text in pieces()) {
+        if let Err(problems) = Config::parse(&text, "f") {
+            prop_assert!(!problems.is_empty());
+        }
+    }
+
+    #[test]
+    fn no_truncated_example_panics(cut in 0usize..9000) {
+        let text = include_str!("../../../docs/configuration.md");
+        let start = text.find("```toml").unwrap() + 7;
+        let end = text.floor_char_boundary(start + cut);
+        let _ = Config::parse(&text[start..end], "f");
+    }
+}
