@@ -138,8 +138,8 @@ impl Sa {
     /// What it has refused, by reason.
     pub fn drops(&self) -> &DropCounters {
         match self {
-            Sa::Outbound(sa) => &sa.tx.drops,
-            Sa::Inbound(sa) => &sa.rx.drops,
+            Sa::Outbound(sa) => sa.drops(),
+            Sa::Inbound(sa) => sa.drops(),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use core::net::IpAddr;
 
-use crate::error::{DropCounters, DropReason};
+use crate::error::DropReason;
 use crate::num::{Sn64, Spi};
 use crate::replay::ReplayWindow;
 use crate::time::Instant;
@@ -305,8 +305,6 @@ pub struct SaTx {
     block: u64,
     /// What was sealed.
     pub usage: Usage,
-    /// Refusals by reason.
-    pub drops: DropCounters,
     /// When the SA was installed.
     pub installed: Instant,
 }
@@ -320,7 +318,6 @@ impl SaTx {
             reserved: u64::MAX,
             block: 0,
             usage: Usage::default(),
-            drops: DropCounters::default(),
             installed,
         }
     }
@@ -374,8 +371,6 @@ pub struct SaRx<S> {
     pub window: ReplayWindow<S>,
     /// What was verified.
     pub usage: Usage,
-    /// Refusals by reason.
-    pub drops: DropCounters,
     /// When the SA was installed.
     pub installed: Instant,
 }

@@ -163,7 +163,7 @@ fn a_short_buffer_tells_the_need_and_changes_nothing() {
             let mut buf = PacketBuf::new(&mut data, head, original.len()).unwrap();
             assert_eq!(tx.seal(&mut buf, &ARGS), Err(SealError::Short(need)));
             assert_eq!(data, before);
-            assert_eq!((tx.tx.last(), tx.tx.drops.total()), (Sn64(0), 0));
+            assert_eq!((tx.tx.last(), tx.drops().total()), (Sn64(0), 0));
         }
         let mut data = in_room(&original, need.head, need.tail);
         let mut buf = PacketBuf::new(&mut data, need.head, original.len()).unwrap();
@@ -224,7 +224,7 @@ fn refusals_to_seal_consume_no_number() {
         dropped(DropReason::LifetimePackets)
     );
     assert_eq!(tx.tx.last(), Sn64(1));
-    assert_eq!(tx.tx.drops.total(), 6);
+    assert_eq!(tx.drops().total(), 6);
 }
 
 #[test]

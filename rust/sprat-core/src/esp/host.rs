@@ -9,7 +9,7 @@ use super::tx::{self, SealArgs, SealError, Sealed};
 use crate::buf::PacketBuf;
 use crate::crypto::EspSuite;
 use crate::crypto::Suite;
-use crate::error::DropReason;
+use crate::error::{DropCounters, DropReason};
 use crate::num::Sn64;
 use crate::replay::{ReplayWindow, words_for};
 use crate::sa::{SaError, SaParams, SaRx, SaTx, Usage};
@@ -29,8 +29,9 @@ fn check(params: &SaParams, suite: &Suite) -> Result<(), SaError> {
 pub struct OutboundSa {
     params: SaParams,
     suite: Suite,
-    /// Counter, usage and refusals.
+    /// Counter and usage.
     pub tx: SaTx,
+    drops: DropCounters,
 }
 
 impl OutboundSa {
@@ -41,6 +42,7 @@ impl OutboundSa {
             params,
             suite,
             tx: SaTx::new(last, now),
+            drops: DropCounters::default(),
         })
     }
 
@@ -65,7 +67,8 @@ impl OutboundSa {
         buf: &mut PacketBuf<'_>,
         args: &SealArgs<'_>,
     ) -> Result<Sealed, SealError> {
-        tx::seal(&self.params, &self.suite, &mut self.tx, buf, args)
+        let sealed = tx::seal(&self.params, &self.suite, &mut self.tx, buf, args);
+        self.counted(sealed)
     }
 
     /// See [`tx::seal_dummy`].
@@ -74,7 +77,23 @@ impl OutboundSa {
         buf: &mut PacketBuf<'_>,
         args: &SealArgs<'_>,
     ) -> Result<Sealed, SealError> {
-        tx::seal_dummy(&self.params, &self.suite, &mut self.tx, buf, args)
+        let sealed = tx::seal_dummy(&self.params, &self.suite, &mut self.tx, buf, args);
+        self.counted(sealed)
+    }
+
+    /// A short buffer is no refusal: the caller comes back with a larger one.
+    fn counted(&mut self, sealed: Result<Sealed, SealError>) -> Result<Sealed, SealError> {
+        match sealed {
+            Err(SealError::Dropped(reason)) => self.drops.count(reason),
+            Err(SealError::TooBig { .. }) => self.drops.count(DropReason::TooBig),
+            _ => {}
+        }
+        sealed
+    }
+
+    /// What was refused, by reason.
+    pub fn drops(&self) -> &DropCounters {
+        &self.drops
     }
 
     /// What was sealed.
@@ -88,8 +107,9 @@ pub struct InboundSa {
     params: SaParams,
     suite: Suite,
     selectors: Vec<Selector>,
-    /// Window, usage and refusals.
+    /// Window and usage.
     pub rx: SaRx<Box<[u64]>>,
+    drops: DropCounters,
 }
 
 impl InboundSa {
@@ -108,7 +128,6 @@ impl InboundSa {
         let rx = SaRx {
             window,
             usage: Usage::default(),
-            drops: Default::default(),
             installed: now,
         };
         Ok(InboundSa {
@@ -116,6 +135,7 @@ impl InboundSa {
             suite,
             selectors,
             rx,
+            drops: DropCounters::default(),
         })
     }
 
@@ -134,7 +154,7 @@ impl InboundSa {
     pub fn open(&mut self, buf: &mut PacketBuf<'_>, now: Instant) -> Result<Opened, DropReason> {
         let place = self
             .place(buf.packet())
-            .inspect_err(|reason| self.rx.drops.count(*reason))?;
+            .inspect_err(|reason| self.drops.count(*reason))?;
         self.open_at(buf, &place, now)
     }
 
@@ -157,14 +177,28 @@ impl InboundSa {
         place: &Place,
         now: Instant,
     ) -> Result<Opened, DropReason> {
+        let opened = self.open_and_select(buf, place, now);
+        opened.inspect_err(|reason| self.drops.count(*reason))
+    }
+
+    fn open_and_select(
+        &mut self,
+        buf: &mut PacketBuf<'_>,
+        place: &Place,
+        now: Instant,
+    ) -> Result<Opened, DropReason> {
         let opened = rx::open(&self.params, &self.suite, &mut self.rx, buf, (place, now))?;
         let flow = opened.head.flow(buf.packet());
         if self.selectors.is_empty() || self.selectors.iter().any(|s| s.admits(&flow)) {
             return Ok(opened);
         }
         buf.packet_mut().fill(0);
-        self.rx.drops.count(DropReason::Selector);
         Err(DropReason::Selector)
+    }
+
+    /// What was refused, by reason.
+    pub fn drops(&self) -> &DropCounters {
+        &self.drops
     }
 
     /// What was verified.

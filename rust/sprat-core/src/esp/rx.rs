@@ -88,8 +88,8 @@ pub struct Opened {
 ///
 /// On success `buf` holds the inner packet (tunnel) or the packet without ESP
 /// (transport), cut to its own length. The selectors are the caller's next
-/// step (RFC 4301 s5.2). On error everything behind the ESP header is zeroed
-/// if it had been decrypted, and the reason is counted in `rx`.
+/// step (RFC 4301 s5.2), and so is counting refusals. On error everything behind
+/// the ESP header is zeroed if it had been decrypted.
 pub fn open<S, W>(
     params: &SaParams,
     suite: &S,
@@ -101,23 +101,22 @@ where
     S: EspSuite,
     W: AsRef<[u64]> + AsMut<[u64]>,
 {
-    let outcome = verify(params, suite, rx, buf, (place, now)).and_then(|sn| {
-        let age = now.seconds_since(rx.installed);
-        let plaintext = (
-            buf.start() + place.esp_at + HEADER_LEN,
-            buf.start() + place.end,
-        );
-        let opened = restore(params, suite, buf, place);
-        // No plaintext stays in a buffer whose packet was refused.
-        let opened = opened.inspect_err(|_| buf.zero(plaintext.0, plaintext.1))?;
-        Ok(Opened {
-            sn,
-            next_header: opened.0,
-            head: opened.1,
-            soft_expired: rx.usage.soft_expired(&params.lifetime, age),
-        })
-    });
-    outcome.inspect_err(|reason| rx.drops.count(*reason))
+    let sn = verify(params, suite, rx, buf, (place, now))?;
+    let plaintext = (
+        buf.start() + place.esp_at + HEADER_LEN,
+        buf.start() + place.end,
+    );
+    // No plaintext stays in a buffer whose packet was refused.
+    let (next_header, head) =
+        restore(params, suite, buf, place).inspect_err(|_| buf.zero(plaintext.0, plaintext.1))?;
+    let age = now.seconds_since(rx.installed);
+    let soft_expired = rx.usage.soft_expired(&params.lifetime, age);
+    Ok(Opened {
+        sn,
+        next_header,
+        head,
+        soft_expired,
+    })
 }
 
 /// Steps 2 to 6 of RFC 4303 s3.4: length, replay check, ICV and decryption,

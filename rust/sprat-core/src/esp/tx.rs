@@ -46,8 +46,7 @@ pub struct Sealed {
     pub reserve_soon: bool,
 }
 
-/// Why a packet was not sealed. Neither buffer nor SA has changed, except that
-/// the SA counted a `Dropped` or `TooBig`.
+/// Why a packet was not sealed. Neither buffer nor sending state has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SealError {
     /// The buffer lacks room; with this much the call succeeds.
@@ -144,9 +143,8 @@ impl Plan {
 
 /// Seals the IP packet in `buf`, in place, growing it at both ends.
 ///
-/// On success `buf` holds the packet to send. On error neither `buf` nor the
-/// counter has changed; the reason is counted in `tx`, except `Short`, which a
-/// caller answers by a larger buffer.
+/// On success `buf` holds the packet to send. On error neither `buf` nor `tx`
+/// has changed; counting the reason is the caller's.
 pub fn seal<S: EspSuite>(
     params: &SaParams,
     suite: &S,
@@ -154,14 +152,8 @@ pub fn seal<S: EspSuite>(
     buf: &mut PacketBuf<'_>,
     args: &SealArgs<'_>,
 ) -> Result<Sealed, SealError> {
-    let outcome = prepare(params, suite, tx, buf, args)
-        .and_then(|(plan, sn)| commit(params, suite, tx, buf, (&plan, sn, args)));
-    match outcome {
-        Err(SealError::Dropped(reason)) => tx.drops.count(reason),
-        Err(SealError::TooBig { .. }) => tx.drops.count(DropReason::TooBig),
-        _ => {}
-    }
-    outcome
+    let (plan, sn) = prepare(params, suite, tx, buf, args)?;
+    commit(params, suite, tx, buf, (&plan, sn, args))
 }
 
 /// Makes a dummy packet (RFC 4303 s2.6): `buf`'s octets are the payload, which
@@ -175,17 +167,11 @@ pub fn seal_dummy<S: EspSuite>(
     buf: &mut PacketBuf<'_>,
     args: &SealArgs<'_>,
 ) -> Result<Sealed, SealError> {
-    let outcome = dummy_split(params, args).and_then(|split| {
-        let plan = plan_for(params, suite, args, (split, buf.len()))?;
-        let sn = admit(params, suite, tx, (&plan, args))?;
-        buf.reserve(plan.head(), plan.tail())
-            .map_err(SealError::Short)?;
-        commit(params, suite, tx, buf, (&plan, sn, args))
-    });
-    if let Err(SealError::Dropped(reason)) = outcome {
-        tx.drops.count(reason);
-    }
-    outcome
+    let plan = plan_for(params, suite, args, (dummy_split(params, args)?, buf.len()))?;
+    let sn = admit(params, suite, tx, (&plan, args))?;
+    buf.reserve(plan.head(), plan.tail())
+        .map_err(SealError::Short)?;
+    commit(params, suite, tx, buf, (&plan, sn, args))
 }
 
 fn dummy_split(params: &SaParams, args: &SealArgs<'_>) -> Result<Split, SealError> {
