@@ -21,6 +21,7 @@
 )]
 
 mod gateway;
+mod ipsec;
 mod keys;
 mod policy;
 mod problem;
@@ -36,6 +37,7 @@ use sprat_core::sa::Mode;
 use toml::de::DeTable;
 
 pub use gateway::GatewayConfig;
+pub use ipsec::{BuildError, View};
 pub use keys::{KeyMaterial, encr_by_name, integ_by_name};
 pub use policy::{PolicyAction, PolicyConfig};
 pub use problem::Problem;
