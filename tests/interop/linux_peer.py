@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import packet
-from cases import Case, Driver, all_cases
+from cases import CCM8, LAYOUTS, Case, Driver, Kind, all_cases, make_case
 from guest import Guest, Unavailable
 from packet import forged
 from report import Report
@@ -150,6 +150,31 @@ def run(guest: Guest, driver: Driver, cases: list[Case], report: Report) -> None
     report.result(f"{driver.name} counters", None if seen == expected else f"{seen}, not {expected}")
 
 
+NOT_ECT, ECT0, CE = 0, 2, 3
+
+
+def congestion(guest: Guest, driver: Driver, case: Case) -> str | None:
+    """RFC 6040: the mark of the outer header reaches the inner one, or drops the packet."""
+    plain = case.request(0, 40)
+    sealed = driver.seal(case.near, [packet.with_traffic_class(plain, ecn) for ecn in (ECT0, ECT0, NOT_ECT)])
+    if [packet.traffic_class(octets) for octets in sealed] != [ECT0, ECT0, NOT_ECT]:
+        return "the outer header does not carry the inner mark"
+    for octets in (packet.with_traffic_class(sealed[0], CE), *sealed[1:]):
+        guest.send(octets)
+    answers = guest.receive(case.near.source, 3, timeout=1)
+    marked = answers[:1] + [packet.with_traffic_class(octets, CE) for octets in answers[1:]]
+    seen = [clear and packet.traffic_class(clear) for clear in driver.open(case.far, marked)]
+    return None if seen == [CE, CE, None] else f"inner marks are {seen}"
+
+
+def run_congestion(guest: Guest, driver: Driver, report: Report) -> None:
+    layouts = [layout for layout in LAYOUTS if layout.startswith("tunnel")]
+    cases = [make_case(0x2000 + i, Kind(CCM8, layout, variant="ecn")) for i, layout in enumerate(layouts)]
+    for case in configure(guest, cases, report):
+        name = f"{driver.name} {case.kind.name}"
+        report.result(name, congestion(guest, driver, case), (case.kind.transform.name, case.kind.column))
+
+
 def self_check(guest: Guest, report: Report) -> None:
     """scapy against the guest: tells a broken guest from a broken `sprat`."""
     try:
@@ -174,7 +199,9 @@ def main() -> int:
     report = Report("xfrm")
     try:
         with Guest(options.work) as guest:
-            run(guest, SpratDriver(options.sprat, options.work), configure(guest, all_cases(1), report), report)
+            driver = SpratDriver(options.sprat, options.work)
+            run(guest, driver, configure(guest, all_cases(1), report), report)
+            run_congestion(guest, driver, report)
             self_check(guest, report)
     except Unavailable as reason:
         report.skip("guest", str(reason))

@@ -71,6 +71,19 @@ def view(packet: bytes) -> View:
     return View(*ends, protocol, packet[start:end])
 
 
+def traffic_class(octets: bytes) -> int:
+    """DSCP and ECN."""
+    return octets[1] if octets[0] >> 4 == 4 else int.from_bytes(octets[:2]) >> 4 & 0xFF
+
+
+def with_traffic_class(octets: bytes, value: int) -> bytes:
+    if octets[0] >> 4 == 6:
+        return (0x6000 | value << 4 | octets[1] & 15).to_bytes(2) + octets[2:]
+    length = 4 * (octets[0] & 15)
+    head = octets[:1] + bytes([value]) + octets[2:10] + b"\0\0" + octets[12:length]
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + octets[length:]
+
+
 def forged(octets: bytes) -> bytes:
     """With the last bit of the ICV flipped."""
     return octets[:-1] + bytes([octets[-1] ^ 1])
