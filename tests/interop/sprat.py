@@ -48,4 +48,4 @@ class SpratDriver:
         return [bytes.fromhex(line) for line in self._run("seal", sa, packets)]
 
     def open(self, sa: Sa, packets: list[bytes]) -> list[bytes | None]:
-        return [bytes.fromhex(line) for line in self._run("open", sa, packets)]
+        return [None if line.startswith("drop") else bytes.fromhex(line) for line in self._run("open", sa, packets)]
