@@ -3,9 +3,11 @@
 Its network device is one end of a socket pair, so neither root nor a namespace is needed.
 """
 
+import contextlib
 import os
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -41,8 +43,15 @@ class Guest:
         ]  # fmt: skip
         environment = {"PATH": os.defpath, "LD_PRELOAD": str(compile_xstate(work))}
         pipe = subprocess.PIPE
+        # A session of its own: the guest's processes are processes of the host, too.
         self.process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, pass_fds=[far.fileno()], env=environment
+            command,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=subprocess.STDOUT,
+            pass_fds=[far.fileno()],
+            env=environment,
+            start_new_session=True,
         )
         far.close()
         self.console = b""
@@ -60,7 +69,15 @@ class Guest:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.kill()
+        assert self.process.stdin
+        try:
+            self.process.stdin.write(b"/bin/busybox poweroff -f\n")
+            self.process.stdin.flush()
+            self.process.wait(5)
+        except (OSError, subprocess.TimeoutExpired):
+            pass
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.link.close()
 

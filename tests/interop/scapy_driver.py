@@ -2,7 +2,7 @@
 
 from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6
-from scapy.layers.ipsec import ESP, IPSecIntegrityError, SecurityAssociation
+from scapy.layers.ipsec import AUTH_ALGOS, CRYPT_ALGOS, ESP, IPSecIntegrityError, SecurityAssociation
 
 from transforms import ENCR, Sa, Transform
 
@@ -29,6 +29,10 @@ AUTH = {
     "AUTH_AES_CMAC_96": "AES-CMAC-96",
     "AUTH_HMAC_MD5_96": "HMAC-MD5-96",
 }
+
+MISSING = {*CRYPT.values(), *AUTH.values()} - {*CRYPT_ALGOS, *AUTH_ALGOS}
+if MISSING:
+    raise ImportError(f"this scapy has no {', '.join(sorted(MISSING))}")
 
 
 def supports(transform: Transform) -> bool:
