@@ -32,7 +32,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         open: true,
-        modules: &["esp", "ah", "sad", "spd"],
+        modules: &["esp", "ah", "sad", "spd", "ipsec"],
     },
     Layer {
         open: false,
