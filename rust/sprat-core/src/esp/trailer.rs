@@ -60,7 +60,7 @@ pub fn read(plaintext: &[u8]) -> Result<Trailer, DropReason> {
     let padding = rest.get(payload_len..).ok_or(DropReason::BadPadding)?;
     let difference = padding
         .iter()
-        .zip(1u8..)
+        .zip(1..=u8::MAX)
         .fold(0, |acc, (octet, value)| acc | (octet ^ value));
     if difference != 0 {
         return Err(DropReason::BadPadding);
