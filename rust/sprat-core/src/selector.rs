@@ -3,6 +3,8 @@
 
 use core::net::IpAddr;
 
+pub use crate::wire::ip::Flow;
+
 /// Addresses a selector admits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddrRange {
@@ -92,19 +94,6 @@ impl PortRange {
             _ => false,
         }
     }
-}
-
-/// What a selector looks at in a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flow {
-    /// Source address of the IP header.
-    pub source: IpAddr,
-    /// Destination address of the IP header.
-    pub destination: IpAddr,
-    /// Next layer protocol, behind all IPv6 extension headers.
-    pub protocol: u8,
-    /// Source and destination port; `None` where the packet does not show them.
-    pub ports: Option<(u16, u16)>,
 }
 
 /// One selector, seen from the packet: source is where it comes from.

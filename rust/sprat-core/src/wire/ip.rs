@@ -8,7 +8,19 @@
 use core::net::IpAddr;
 
 use super::{WireError, array_at, finish_checksum, put, sum_words, u8_at, u16_at, u32_at};
-use crate::selector::Flow;
+
+/// What a selector looks at in a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// Source address of the IP header.
+    pub source: IpAddr,
+    /// Destination address of the IP header.
+    pub destination: IpAddr,
+    /// Next layer protocol, behind all IPv6 extension headers.
+    pub protocol: u8,
+    /// Source and destination port; `None` where the packet does not show them.
+    pub ports: Option<(u16, u16)>,
+}
 
 /// Protocol numbers (IANA) that this crate acts on.
 pub mod proto {
