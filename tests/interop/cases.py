@@ -22,8 +22,8 @@ class Driver(Protocol):
 
     def seal(self, sa: Sa, packets: list[bytes]) -> list[bytes]: ...
 
-    def open(self, sa: Sa, packets: list[bytes]) -> list[bytes | None]:
-        """None stands for a packet that was dropped."""
+    def open(self, sa: Sa, packets: list[bytes]) -> list[bytes]:
+        """In order; what was dropped is left out."""
         ...
 
 

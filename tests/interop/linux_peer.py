@@ -86,15 +86,13 @@ def exchange(guest: Guest, driver: Driver, case: Case) -> str | None:
     for octets in (forged(unsent), sealed[-1]):
         guest.send(octets)
     replayed = answers[-1:] if driver.replay_window else []
-    spoilt, *opened = driver.open(case.far, [forged(answers[0]), *answers, *replayed])
-    if spoilt is not None:
-        return "a forged answer was opened"
-    if opened[len(answers) :] != [None] * len(replayed):
-        return "a replayed answer was opened"
+    opened = driver.open(case.far, [forged(answers[0]), *answers, *replayed])
+    if len(opened) != len(answers):
+        return f"{len(opened)} opened of {len(answers)} good answers, a forged and a replayed one"
     for number, (size, clear) in enumerate(zip(case.kind.sizes, opened)):
         expected = case.reply(number, size)
-        if clear is None or packet.view(clear) != packet.view(expected) or len(clear) != len(expected):
-            return f"answer {number}, {answers[number].hex()}, gives {clear.hex() if clear else 'nothing'}"
+        if packet.view(clear) != packet.view(expected) or len(clear) != len(expected):
+            return f"answer {number}, {answers[number].hex()}, gives {clear.hex()}"
     return None
 
 
@@ -163,8 +161,8 @@ def congestion(guest: Guest, driver: Driver, case: Case) -> str | None:
         guest.send(octets)
     answers = guest.receive(case.near.source, 3, timeout=1)
     marked = answers[:1] + [packet.with_traffic_class(octets, CE) for octets in answers[1:]]
-    seen = [clear and packet.traffic_class(clear) for clear in driver.open(case.far, marked)]
-    return None if seen == [CE, CE, None] else f"inner marks are {seen}"
+    seen = [packet.traffic_class(clear) for clear in driver.open(case.far, marked)]
+    return None if seen == [CE, CE] else f"inner marks are {seen}"
 
 
 def run_congestion(guest: Guest, driver: Driver, report: Report) -> None:
