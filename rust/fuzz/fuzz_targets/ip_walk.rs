@@ -6,7 +6,9 @@ use libfuzzer_sys::fuzz_target;
 use sprat_core::wire::{icmp::TooBig, ip::Head, tcp};
 
 fuzz_target!(|octets: &[u8]| {
-    let Ok(head) = Head::parse(octets) else { return };
+    let Ok(head) = Head::parse(octets) else {
+        return;
+    };
     assert!(head.total_len <= octets.len());
     assert!(head.insert_at <= head.upper_at && head.upper_at <= head.total_len);
     assert!(head.insert_name_at < head.insert_at && head.upper_name_at < head.upper_at);
