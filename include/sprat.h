@@ -19,6 +19,159 @@
 #define SPRAT_POINTER_32 1
 #endif
 
+/* Drop reasons: sprat_drop_text() says the same at run time. */
+/* no SA for this SPI and these addresses (RFC 4303 s3.4.2) */
+#define SPRAT_DROP_NO_SA 1
+/* a fragment was offered to ESP: reassembly comes first (RFC 4303 s3.4.1) */
+#define SPRAT_DROP_FRAGMENT 2
+/* length or header cannot be an ESP packet of this SA (RFC 4303 s2) */
+#define SPRAT_DROP_MALFORMED 3
+/* sequence number 0 with anti-replay on (RFC 4303 s3.3.3) */
+#define SPRAT_DROP_INVALID_ZERO 4
+/* sequence number left of the anti-replay window (RFC 4303 s3.4.3) */
+#define SPRAT_DROP_TOO_OLD 5
+/* sequence number already seen (RFC 4303 s3.4.3) */
+#define SPRAT_DROP_REPLAY 6
+/* ICV does not verify (RFC 4303 s3.4.4) */
+#define SPRAT_DROP_INTEGRITY 7
+/* padding is not 1, 2, 3, … or longer than the data (RFC 4303 s2.4) */
+#define SPRAT_DROP_BAD_PADDING 8
+/* what was protected is not the packet its headers claim (RFC 4303 s3.4.4.1) */
+#define SPRAT_DROP_BAD_INNER 9
+/* dummy packet, discarded as its sender wished (RFC 4303 s2.6) */
+#define SPRAT_DROP_DUMMY 10
+/* inner packet does not match the selectors of its SA (RFC 4301 s5.2) */
+#define SPRAT_DROP_SELECTOR 11
+/* outer CE over an inner Not-ECT packet (RFC 6040 s4.2) */
+#define SPRAT_DROP_ECN 12
+/* sequence numbers used up: the counter never wraps (RFC 4303 s3.3.3) */
+#define SPRAT_DROP_SN_EXHAUSTED 13
+/* hard lifetime in packets reached (RFC 4301 s4.4.2.1) */
+#define SPRAT_DROP_LIFETIME_PACKETS 14
+/* hard lifetime in octets reached (RFC 4301 s4.4.2.1) */
+#define SPRAT_DROP_LIFETIME_OCTETS 15
+/* hard lifetime in seconds reached (RFC 4301 s4.4.2.1) */
+#define SPRAT_DROP_LIFETIME_SECONDS 16
+/* an SPD entry says discard (RFC 4301 s4.4.1) */
+#define SPRAT_DROP_POLICY 17
+/* no SPD entry matches (RFC 4301 s5.1, s5.2) */
+#define SPRAT_DROP_NO_POLICY 18
+/* the SPD entry names an SA that is not installed */
+#define SPRAT_DROP_NO_OUTBOUND_SA 19
+/* came in the clear where the SPD demands ESP (RFC 4301 s5.2) */
+#define SPRAT_DROP_UNPROTECTED 20
+/* larger than the path allows and not to be fragmented (RFC 4301 s8.2) */
+#define SPRAT_DROP_TOO_BIG 21
+/* not a whole IPv4 or IPv6 packet */
+#define SPRAT_DROP_NOT_IP 22
+/* a header that ESP cannot be placed behind, such as a jumbo payload */
+#define SPRAT_DROP_UNSUPPORTED 23
+/* TFC padding asked for where the payload does not state its length, or the peer refused it (RFC 4303 s2.7) */
+#define SPRAT_DROP_TFC_REFUSED 24
+/* the buffer has no room for the result */
+#define SPRAT_DROP_NO_ROOM 25
+/* the transform needs a random IV and the caller gave none of that length */
+#define SPRAT_DROP_IV_MISSING 26
+/* the TCP stream is not framed as RFC 9329 says */
+#define SPRAT_DROP_STREAM 27
+/* a check inside sprat failed; the packet was dropped to be safe */
+#define SPRAT_DROP_INTERNAL 28
+/* the next sequence number has not been written ahead to stable storage yet */
+#define SPRAT_DROP_SN_UNRESERVED 29
+
+/* Encryption and integrity transforms (IANA, IKEv2 types 1 and 3). */
+#define SPRAT_ENCR_3DES 3
+#define SPRAT_ENCR_NULL 11
+#define SPRAT_ENCR_AES_CBC 12
+#define SPRAT_ENCR_AES_CTR 13
+#define SPRAT_ENCR_AES_CCM_8 14
+#define SPRAT_ENCR_AES_CCM_12 15
+#define SPRAT_ENCR_AES_CCM_16 16
+#define SPRAT_ENCR_AES_GCM_8 18
+#define SPRAT_ENCR_AES_GCM_12 19
+#define SPRAT_ENCR_AES_GCM_16 20
+#define SPRAT_ENCR_NULL_AUTH_AES_GMAC 21
+#define SPRAT_ENCR_CHACHA20_POLY1305 28
+#define SPRAT_ENCR_AES_CCM_8_IIV 29
+#define SPRAT_ENCR_AES_GCM_16_IIV 30
+#define SPRAT_ENCR_CHACHA20_POLY1305_IIV 31
+#define SPRAT_AUTH_HMAC_MD5_96 1
+#define SPRAT_AUTH_HMAC_SHA1_96 2
+#define SPRAT_AUTH_AES_XCBC_96 5
+#define SPRAT_AUTH_AES_CMAC_96 8
+#define SPRAT_AUTH_AES_128_GMAC 9
+#define SPRAT_AUTH_AES_192_GMAC 10
+#define SPRAT_AUTH_AES_256_GMAC 11
+#define SPRAT_AUTH_HMAC_SHA2_256_128 12
+#define SPRAT_AUTH_HMAC_SHA2_384_192 13
+#define SPRAT_AUTH_HMAC_SHA2_512_256 14
+#define SPRAT_PRIV_HMAC_SHA2_256_96 1026
+
+
+/*
+ 64-bit words of a sprat_mote_sa.
+ */
+#define SPRAT_MOTE_SA_WORDS 13
+
+/*
+ Success.
+ */
+#define SPRAT_OK 0
+
+/*
+ A NULL pointer where none is allowed.
+ */
+#define SPRAT_E_NULL -1
+
+/*
+ A buffer is too small: the need is told, nothing else has changed.
+ */
+#define SPRAT_E_SHORT -2
+
+/*
+ A value outside its range: a struct_size, an enumeration, a length.
+ */
+#define SPRAT_E_ARGUMENT -3
+
+/*
+ The configuration is wrong: see the message.
+ */
+#define SPRAT_E_CONFIG -4
+
+/*
+ A key, a salt or the combination of transforms is wrong.
+ */
+#define SPRAT_E_KEY -5
+
+/*
+ The parameters of an SA contradict each other.
+ */
+#define SPRAT_E_SA -6
+
+/*
+ What was named does not exist.
+ */
+#define SPRAT_E_NOT_FOUND -7
+
+/*
+ SPI and addresses name another SA already.
+ */
+#define SPRAT_E_EXISTS -8
+
+/*
+ The octets are not a packet this function is for.
+ */
+#define SPRAT_E_PACKET -9
+
+/*
+ An earlier call on this handle failed inside the library; only freeing is left.
+ */
+#define SPRAT_E_POISONED -10
+
+/*
+ A check inside the library failed. Please report it.
+ */
+#define SPRAT_E_INTERNAL -11
 
 /*
  Number of the ABI that this header describes. A program compares it with
@@ -26,9 +179,939 @@
  */
 #define SPRAT_ABI_VERSION 1
 
+/*
+ Audit level: normal, only counted.
+ */
+#define SPRAT_AUDIT_SILENT 0
+
+/*
+ Audit level: of use when searching for a fault.
+ */
+#define SPRAT_AUDIT_NOTICE 1
+
+/*
+ Audit level: an auditable event of the RFCs.
+ */
+#define SPRAT_AUDIT_AUDIT 2
+
+#if defined(SPRAT_HOST)
+/*
+ Verdict: drop the packet; reason says why. Zeroed memory means this.
+ */
+#define SPRAT_VERDICT_DROP 0
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Verdict: inbound, hand the packet in the buffer on.
+ */
+#define SPRAT_VERDICT_DELIVER 1
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Verdict: outbound, send the packet in the buffer.
+ */
+#define SPRAT_VERDICT_FORWARD 2
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Verdict: let the unchanged packet pass in the clear.
+ */
+#define SPRAT_VERDICT_BYPASS 3
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Verdict: an IKE message stands in the buffer, without the non-ESP marker.
+ */
+#define SPRAT_VERDICT_IKE 4
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Verdict: a NAT keepalive, nothing to do.
+ */
+#define SPRAT_VERDICT_KEEPALIVE 5
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Flag: a soft lifetime of the SA is reached, time for a new one.
+ */
+#define SPRAT_FLAG_SOFT_EXPIRED 1
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Flag: less than a quarter of the reserved sequence numbers is left.
+ */
+#define SPRAT_FLAG_RESERVE_SOON 2
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Flag: the drop reason is an auditable event of the RFCs.
+ */
+#define SPRAT_FLAG_AUDIT 4
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Number of no SA.
+ */
+#define SPRAT_NO_SA 4294967295
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Ports of a selector: any port, and packets that show none.
+ */
+#define SPRAT_PORTS_ANY 0
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Ports of a selector: only packets that show none (non-first fragments).
+ */
+#define SPRAT_PORTS_OPAQUE 1
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Ports of a selector: from first to last.
+ */
+#define SPRAT_PORTS_RANGE 2
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Direction: packets that leave.
+ */
+#define SPRAT_OUT 1
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Direction: packets that arrive.
+ */
+#define SPRAT_IN 2
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Mode: transport.
+ */
+#define SPRAT_TRANSPORT 1
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Mode: tunnel.
+ */
+#define SPRAT_TUNNEL 2
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Action of a policy: discard. Zeroed memory means this.
+ */
+#define SPRAT_DISCARD 0
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Action of a policy: let pass in the clear.
+ */
+#define SPRAT_BYPASS 1
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Action of a policy: outbound through an SA; inbound only out of an SA.
+ */
+#define SPRAT_PROTECT 2
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ DF of an IPv4 tunnel: copied from the inner header, set over IPv6.
+ */
+#define SPRAT_DF_COPY 0
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ DF of an IPv4 tunnel: set.
+ */
+#define SPRAT_DF_SET 1
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ DF of an IPv4 tunnel: clear.
+ */
+#define SPRAT_DF_CLEAR 2
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ DSCP of a tunnel: copied from the inner header; else 0 to 63.
+ */
+#define SPRAT_DSCP_COPY 255
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ TCP frame: the stream ends in the middle of a frame, read on.
+ */
+#define SPRAT_TCP_MORE 0
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ TCP frame: an ESP packet.
+ */
+#define SPRAT_TCP_ESP 1
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ TCP frame: an IKE message behind four zero octets.
+ */
+#define SPRAT_TCP_IKE 2
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ TCP frame: a keepalive.
+ */
+#define SPRAT_TCP_KEEPALIVE 3
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ TCP frame: empty or shorter than an SPI, to be ignored.
+ */
+#define SPRAT_TCP_IGNORE 4
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ A configuration that was read. Made by sprat_config_parse() or
+ sprat_config_load(), freed by sprat_config_free(). Const: any number of
+ threads may read it at once.
+ */
+typedef struct sprat_config sprat_config;
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ An SPD and a SAD. Made by sprat_ipsec_new() or from a configuration, freed by
+ sprat_ipsec_free(); one thread at a time.
+ */
+typedef struct sprat_ipsec sprat_ipsec;
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ One SA. Made by sprat_sa_new(), freed by sprat_sa_free(); one thread at a time.
+ */
+typedef struct sprat_sa sprat_sa;
+#endif
+
+/*
+ One SA in memory that the caller owns: static, on a stack or in a pool; not
+ to be copied while in use. It holds raw keys: wipe it by sprat_mote_wipe().
+ Zeroed memory is an SA that refuses every packet.
+ */
+typedef struct sprat_mote_sa {
+    /*
+     Not to be looked into.
+     */
+    uint64_t opaque[SPRAT_MOTE_SA_WORDS];
+} sprat_mote_sa;
+
+/*
+ A packet in the caller's memory: head room, packet, tail room. Functions
+ that change the packet move start and len, never data or capacity.
+ */
+typedef struct sprat_buf {
+    /*
+     First octet of the memory; owned by the caller.
+     */
+    uint8_t *data;
+    /*
+     Octets of the memory.
+     */
+    size_t capacity;
+    /*
+     Offset of the packet's first octet.
+     */
+    size_t start;
+    /*
+     Octets of the packet.
+     */
+    size_t len;
+} sprat_buf;
+
+/*
+ An IP address in network order. Zeroed memory is "none".
+ */
+typedef struct sprat_addr {
+    /*
+     0 none, 4 or 6.
+     */
+    uint8_t family;
+    /*
+     4 octets (the rest ignored) or 16.
+     */
+    uint8_t octets[16];
+} sprat_addr;
+
+#if defined(SPRAT_HOST)
+/*
+ An address with the length of its prefix.
+ */
+typedef struct sprat_prefix {
+    /*
+     The address.
+     */
+    struct sprat_addr address;
+    /*
+     Bits of the prefix: 0 to 32 or 128.
+     */
+    uint8_t bits;
+} sprat_prefix;
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ The [gateway] section. Fill with SPRAT_GATEWAY_SETTINGS_INIT. Everything
+ pointed to belongs to the sprat_config and lives as long as it.
+ */
+typedef struct sprat_gateway_settings {
+    /*
+     sizeof(sprat_gateway_settings).
+     */
+    uint32_t struct_size;
+    /*
+     Sequence numbers reserved with each write of the state file.
+     */
+    uint32_t state_block;
+    /*
+     Audit lines per second at most; 0 = none.
+     */
+    uint32_t audit_rate;
+    /*
+     MTU of the TUN device in octets.
+     */
+    uint16_t mtu;
+    /*
+     1: receive ESP over IP directly (protocol 50).
+     */
+    uint8_t raw;
+    /*
+     1: clamp the MSS of TCP connections.
+     */
+    uint8_t mss_clamp;
+    /*
+     Name of the TUN device, zero-terminated, at most 15 octets.
+     */
+    const char *tun;
+    /*
+     File that keeps the sequence numbers, zero-terminated.
+     */
+    const char *state_file;
+    /*
+     User to become after set-up, zero-terminated; empty = stay.
+     */
+    const char *user;
+    /*
+     Addresses of the TUN device.
+     */
+    const struct sprat_prefix *tun_addresses;
+    /*
+     How many.
+     */
+    size_t tun_addresses_len;
+    /*
+     Prefixes routed into the TUN device.
+     */
+    const struct sprat_prefix *routes;
+    /*
+     How many.
+     */
+    size_t routes_len;
+    /*
+     UDP ports to receive ESP in UDP on, host order.
+     */
+    const uint16_t *udp_ports;
+    /*
+     How many.
+     */
+    size_t udp_ports_len;
+} sprat_gateway_settings;
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Soft and hard limit of a lifetime; 0 = no limit.
+ */
+typedef struct sprat_limit {
+    /*
+     Reported by SPRAT_FLAG_SOFT_EXPIRED once reached.
+     */
+    uint64_t soft;
+    /*
+     The last amount that passes.
+     */
+    uint64_t hard;
+} sprat_limit;
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Ports a selector admits; zeroed memory admits any. For ICMP the port is
+ type * 256 + code, on both sides.
+ */
+typedef struct sprat_ports {
+    /*
+     One of SPRAT_PORTS_*.
+     */
+    uint8_t kind;
+    /*
+     Must be 0.
+     */
+    uint8_t reserved;
+    /*
+     Lowest port of a range.
+     */
+    uint16_t first;
+    /*
+     Highest port of a range.
+     */
+    uint16_t last;
+} sprat_ports;
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ A traffic selector (RFC 4301 s4.4.1.1), seen from the packet: source is
+ where it comes from. Zeroed memory admits every packet.
+ */
+typedef struct sprat_selector {
+    /*
+     Lowest source address; family 0 = any address.
+     */
+    struct sprat_addr source_first;
+    /*
+     Highest source address, of the same family.
+     */
+    struct sprat_addr source_last;
+    /*
+     Lowest destination address; family 0 = any address.
+     */
+    struct sprat_addr destination_first;
+    /*
+     Highest destination address, of the same family.
+     */
+    struct sprat_addr destination_last;
+    /*
+     1: only this protocol; 0: any.
+     */
+    uint8_t has_protocol;
+    /*
+     Next layer protocol, if has_protocol is 1.
+     */
+    uint8_t protocol;
+    /*
+     Source ports.
+     */
+    struct sprat_ports source_ports;
+    /*
+     Destination ports.
+     */
+    struct sprat_ports destination_ports;
+} sprat_selector;
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Everything about one SA. Fill with SPRAT_SA_PARAMS_INIT, then set at least
+ direction, mode, spi, encr and the keys. The library copies what it keeps.
+ */
+typedef struct sprat_sa_params {
+    /*
+     sizeof(sprat_sa_params).
+     */
+    uint32_t struct_size;
+    /*
+     SPI in host order, 256 or more.
+     */
+    uint32_t spi;
+    /*
+     SPRAT_OUT or SPRAT_IN.
+     */
+    uint8_t direction;
+    /*
+     SPRAT_TRANSPORT or SPRAT_TUNNEL.
+     */
+    uint8_t mode;
+    /*
+     1: 64-bit sequence numbers.
+     */
+    uint8_t esn;
+    /*
+     1: the peer refuses TFC padding.
+     */
+    uint8_t no_tfc;
+    /*
+     1: several senders share the SA (multicast).
+     */
+    uint8_t multi_sender;
+    /*
+     Tunnel: DSCP, 0 to 63 or SPRAT_DSCP_COPY.
+     */
+    uint8_t dscp;
+    /*
+     Tunnel: 1 sends Not-ECT and ignores the outer ECN field.
+     */
+    uint8_t no_ecn;
+    /*
+     Tunnel over IPv4: one of SPRAT_DF_*.
+     */
+    uint8_t df;
+    /*
+     Encryption transform, the IANA number (IKEv2 transform type 1).
+     */
+    uint16_t encr;
+    /*
+     Integrity transform, the IANA number (type 3); 0 = NONE.
+     */
+    uint16_t integ;
+    /*
+     Anti-replay window in packets: 0 = off, or a multiple of 32 from 32 to 4096.
+     */
+    uint16_t replay_window;
+    /*
+     Largest outer packet of the path in octets; 0 = unknown.
+     */
+    uint16_t path_mtu;
+    /*
+     UDP encapsulation: source port as this SA's packets carry it; 0 = none.
+     */
+    uint16_t udp_source_port;
+    /*
+     UDP encapsulation: destination port; 0 = none.
+     */
+    uint16_t udp_destination_port;
+    /*
+     Tunnel: flow label over IPv6, 20 bits.
+     */
+    uint32_t flow_label;
+    /*
+     Tunnel: TTL or hop limit, 1 to 255.
+     */
+    uint8_t hop_limit;
+    /*
+     Must be 0.
+     */
+    uint8_t reserved[7];
+    /*
+     Sending: last number used before. Receiving: highest number verified before.
+     */
+    uint64_t last_sn;
+    /*
+     Encryption key without salt.
+     */
+    const uint8_t *encr_key;
+    /*
+     Octets of the encryption key.
+     */
+    size_t encr_key_len;
+    /*
+     Salt: 3 octets for CCM, 4 for CTR, GCM, GMAC and ChaCha20.
+     */
+    const uint8_t *salt;
+    /*
+     Octets of the salt.
+     */
+    size_t salt_len;
+    /*
+     Integrity key.
+     */
+    const uint8_t *integ_key;
+    /*
+     Octets of the integrity key.
+     */
+    size_t integ_key_len;
+    /*
+     Tunnel: outer source address.
+     */
+    struct sprat_addr tunnel_source;
+    /*
+     Tunnel: outer destination address.
+     */
+    struct sprat_addr tunnel_destination;
+    /*
+     Receiving, multicast: destination address that must match; family 0 = any.
+     */
+    struct sprat_addr lookup_destination;
+    /*
+     Receiving, multicast: source address that must match too; family 0 = any.
+     */
+    struct sprat_addr lookup_source;
+    /*
+     Transport mode in UDP: source address that the sender's checksum covers
+     (NAT-OA); family 0 = no NAT.
+     */
+    struct sprat_addr nat_source;
+    /*
+     The same for the destination address.
+     */
+    struct sprat_addr nat_destination;
+    /*
+     Lifetime in packets.
+     */
+    struct sprat_limit packets;
+    /*
+     Lifetime in octets given to the cipher.
+     */
+    struct sprat_limit octets;
+    /*
+     Lifetime in seconds.
+     */
+    struct sprat_limit seconds;
+    /*
+     Receiving: selectors of the inner packet, any of which must match.
+     */
+    const struct sprat_selector *selectors;
+    /*
+     How many selectors; 0 admits every inner packet.
+     */
+    size_t selectors_len;
+    /*
+     Name for messages and counters, zero-terminated UTF-8; NULL = none.
+     */
+    const char *name;
+} sprat_sa_params;
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ An SPD entry. Fill with SPRAT_POLICY_INIT.
+ */
+typedef struct sprat_policy {
+    /*
+     sizeof(sprat_policy).
+     */
+    uint32_t struct_size;
+    /*
+     SPRAT_OUT or SPRAT_IN.
+     */
+    uint8_t direction;
+    /*
+     SPRAT_DISCARD, SPRAT_BYPASS or SPRAT_PROTECT.
+     */
+    uint8_t action;
+    /*
+     Must be 0.
+     */
+    uint8_t reserved[2];
+    /*
+     SPRAT_PROTECT outbound: number of the SA; else SPRAT_NO_SA.
+     */
+    uint32_t sa;
+    /*
+     Packets the entry is for.
+     */
+    struct sprat_selector selector;
+} sprat_policy;
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ What a caller gives for one packet to be sealed. Fill with
+ SPRAT_SEAL_ARGS_INIT, then set fields.
+ */
+typedef struct sprat_seal_args {
+    /*
+     sizeof(sprat_seal_args).
+     */
+    uint32_t struct_size;
+    /*
+     Identification of an outer IPv4 header without DF; should differ from
+     packet to packet.
+     */
+    uint16_t ipv4_id;
+    /*
+     Octets of TFC padding.
+     */
+    uint16_t tfc;
+    /*
+     The caller's clock, milliseconds; must not run backwards.
+     */
+    uint64_t now_ms;
+    /*
+     Octets nobody can predict, for transforms with a random IV (CBC): at
+     least 16. Others ignore it. Read during the call only; NULL with 0.
+     */
+    const uint8_t *iv;
+    /*
+     Octets at iv.
+     */
+    size_t iv_len;
+    /*
+     Octets of Padding beyond the least, a multiple of the alignment.
+     */
+    uint8_t extra_pad;
+    /*
+     Must be 0.
+     */
+    uint8_t reserved[7];
+} sprat_seal_args;
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ What became of one packet, with all that an audit record needs. Fill with
+ SPRAT_RESULT_INIT; a call overwrites everything behind struct_size.
+ */
+typedef struct sprat_result {
+    /*
+     sizeof(sprat_result).
+     */
+    uint32_t struct_size;
+    /*
+     One of SPRAT_VERDICT_*.
+     */
+    int32_t verdict;
+    /*
+     Drop reason, 0 if none: one of SPRAT_DROP_*, see sprat_drop_text().
+     */
+    int32_t reason;
+    /*
+     Sum of SPRAT_FLAG_*.
+     */
+    uint32_t flags;
+    /*
+     Number of the SA, or SPRAT_NO_SA.
+     */
+    uint32_t sa;
+    /*
+     SPI in host order, 0 if the packet showed none.
+     */
+    uint32_t spi;
+    /*
+     Sequence number; of a refused packet the low 32 bits as received.
+     */
+    uint64_t sn;
+    /*
+     Source of the outer (else the only) IP header.
+     */
+    struct sprat_addr source;
+    /*
+     Destination of that header.
+     */
+    struct sprat_addr destination;
+    /*
+     UDP source port around ESP, 0 without UDP.
+     */
+    uint16_t udp_source_port;
+    /*
+     UDP destination port around ESP, 0 without UDP.
+     */
+    uint16_t udp_destination_port;
+    /*
+     IPv6 flow label of that header, 0 in IPv4.
+     */
+    uint32_t flow_label;
+    /*
+     Reason too-big: largest packet that would pass, octets.
+     */
+    uint32_t mtu;
+    /*
+     Verdict FORWARD: octets of IP and UDP header in front of ESP.
+     */
+    uint32_t esp_offset;
+    /*
+     With SPRAT_E_SHORT: octets needed in front of the packet, in all.
+     */
+    size_t need_head;
+    /*
+     With SPRAT_E_SHORT: octets needed behind the packet, in all.
+     */
+    size_t need_tail;
+} sprat_result;
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ The facts of an outer header that a socket has taken off.
+ */
+typedef struct sprat_outer {
+    /*
+     sizeof(sprat_outer).
+     */
+    uint32_t struct_size;
+    /*
+     Source address.
+     */
+    struct sprat_addr source;
+    /*
+     Destination address.
+     */
+    struct sprat_addr destination;
+    /*
+     TOS or Traffic Class.
+     */
+    uint8_t traffic_class;
+    /*
+     1: it came in UDP, and the rules for marker and keepalive apply; else 0.
+     */
+    uint8_t udp;
+    /*
+     UDP source port, if udp is 1.
+     */
+    uint16_t udp_source_port;
+    /*
+     UDP destination port, if udp is 1.
+     */
+    uint16_t udp_destination_port;
+} sprat_outer;
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ What one SA is and has done. Fill with SPRAT_SA_INFO_INIT.
+ */
+typedef struct sprat_sa_info {
+    /*
+     sizeof(sprat_sa_info).
+     */
+    uint32_t struct_size;
+    /*
+     SPI in host order.
+     */
+    uint32_t spi;
+    /*
+     SPRAT_OUT or SPRAT_IN.
+     */
+    uint8_t direction;
+    /*
+     SPRAT_TRANSPORT or SPRAT_TUNNEL.
+     */
+    uint8_t mode;
+    /*
+     UDP source port of its packets, 0 without UDP.
+     */
+    uint16_t udp_source_port;
+    /*
+     UDP destination port of its packets, 0 without UDP.
+     */
+    uint16_t udp_destination_port;
+    /*
+     Encryption transform, IANA number.
+     */
+    uint16_t encr;
+    /*
+     Integrity transform, IANA number.
+     */
+    uint16_t integ;
+    /*
+     Octets of random IV that sprat_seal_args must bring; 0 if none.
+     */
+    uint16_t random_iv_len;
+    /*
+     Tunnel: source; else family 0.
+     */
+    struct sprat_addr tunnel_source;
+    /*
+     Tunnel: destination; else family 0.
+     */
+    struct sprat_addr tunnel_destination;
+    /*
+     Sending: last number used. Receiving: highest number verified.
+     */
+    uint64_t sn;
+    /*
+     Packets sealed, or verified.
+     */
+    uint64_t packets;
+    /*
+     Octets given to the cipher.
+     */
+    uint64_t octets;
+    /*
+     Packets refused, dummy packets included.
+     */
+    uint64_t drops;
+    /*
+     Sending: largest outer packet of the path in octets; 0 = unknown.
+     */
+    uint32_t path_mtu;
+    /*
+     Must not be relied on.
+     */
+    uint32_t reserved;
+} sprat_sa_info;
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/*
+ Octets of a sprat_mote_sa in this library; a firmware compares it with its
+ sizeof at start. Cannot fail.
+ */
+size_t sprat_mote_sa_size(void);
+
+/*
+ Makes an SA for sending (out = 1) or receiving (out = 0) in transport mode
+ with AES-CCM-8 and a 128-bit key. key has 16 octets, salt 3 (the order of
+ KEYMAT, RFC 4309 s7.1). implicit_iv = 1 takes the IV from the sequence number
+ (RFC 8750). last_sn: sending, the number used last, from stable storage, 0 for
+ a new SA; receiving, the highest number verified before. The anti-replay
+ window is 64 packets. spi is 256 or more, host order.
+
+ Errors: NULL; ARGUMENT. key and salt are copied.
+ */
+int32_t sprat_mote_sa_init(struct sprat_mote_sa *sa,
+                           uint8_t out,
+                           uint32_t spi,
+                           uint8_t implicit_iv,
+                           const uint8_t *key,
+                           const uint8_t *salt,
+                           uint64_t last_sn);
+
+/*
+ Zeroes an SA with its keys; it refuses every packet afterwards. NULL is allowed.
+ */
+void sprat_mote_wipe(struct sprat_mote_sa *sa);
+
+/*
+ Seals the IPv4 or IPv6 packet in buf, in place: SPRAT_OK and buf holds the
+ packet to send; or a drop reason (positive, SPRAT_DROP_*) or an error
+ (negative), both with buf and SA unchanged. SHORT: buf lacks 8 to 16 octets in
+ front or up to 13 behind.
+ */
+int32_t sprat_mote_seal(struct sprat_mote_sa *sa, struct sprat_buf *buf);
+
+/*
+ Opens the IPv4 or IPv6 packet in buf, which carries ESP, in place: SPRAT_OK
+ and buf holds the packet without ESP; or a drop reason (positive, SPRAT_DROP_*;
+ no plaintext is left) or an error (negative; nothing has changed).
+ */
+int32_t sprat_mote_open(struct sprat_mote_sa *sa, struct sprat_buf *buf);
+
+/*
+ The last number that an SA used (sending) or the highest that it verified,
+ for stable storage. Errors: NULL, ARGUMENT.
+ */
+int32_t sprat_mote_sa_sn(struct sprat_mote_sa *sa, uint64_t *sn);
 
 /*
  The ABI number of the library that is loaded. Cannot fail; any thread.
@@ -41,8 +1124,457 @@ uint32_t sprat_abi_version(void);
  */
 const char *sprat_version(void);
 
+/*
+ One sentence for a status code, zero-terminated, without a full stop; lives
+ as long as the library. "unknown status" for any other number, never NULL;
+ any thread.
+ */
+const char *sprat_status_text(int32_t status);
+
+/*
+ How many drop reasons there are: their codes are 1 to this number. A newer
+ library may know more than this header. Any thread.
+ */
+uint32_t sprat_drop_count(void);
+
+/*
+ Name of the counter of a drop reason, such as "too-old": zero-terminated,
+ lives as long as the library; NULL for an unknown code. Any thread.
+ */
+const char *sprat_drop_name(int32_t reason);
+
+/*
+ One sentence for a drop reason, with its section: zero-terminated UTF-8,
+ lives as long as the library; NULL for an unknown code. Any thread.
+ */
+const char *sprat_drop_text(int32_t reason);
+
+/*
+ Audit level of a drop reason, one of SPRAT_AUDIT_*; SPRAT_E_NOT_FOUND for an
+ unknown code. Any thread.
+ */
+int32_t sprat_drop_audit(int32_t reason);
+
+#if defined(SPRAT_HOST)
+/*
+ Reads a configuration from text (UTF-8, len octets). name stands for the file
+ in messages, and key files are looked for beside it; NULL is "config". On
+ success *out is to be freed by sprat_config_free().
+
+ Errors: NULL; ARGUMENT if text or name is not UTF-8; CONFIG: then message
+ holds one line for each fault ("file:line: key: what; allowed: ..."),
+ zero-terminated. *message_len is the room in octets and becomes the octets of
+ the whole message with the final 0; a message that does not fit is cut. Both
+ may be NULL. No message ever holds a key.
+ */
+int32_t sprat_config_parse(const uint8_t *text,
+                           size_t len,
+                           const char *name,
+                           struct sprat_config **out,
+                           char *message,
+                           size_t *message_len);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Reads the configuration in the file at path. Else as sprat_config_parse(); a
+ file that cannot be read is CONFIG with the cause in the message.
+ */
+int32_t sprat_config_load(const char *path,
+                          struct sprat_config **out,
+                          char *message,
+                          size_t *message_len);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Frees a configuration and wipes its keys. NULL is allowed.
+ */
+void sprat_config_free(struct sprat_config *config);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Tells the [gateway] section. Errors: NULL; NOT_FOUND if there is none;
+ ARGUMENT (struct_size).
+ */
+int32_t sprat_config_gateway(const struct sprat_config *config,
+                             struct sprat_gateway_settings *out);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Makes the boundary of a gateway: every SA with its direction, every policy.
+ The number of an SA is its place in the file, from 0. On success *out is to
+ be freed by sprat_ipsec_free(); it does not need config any more.
+
+ Errors: NULL; CONFIG with a message, as sprat_config_parse().
+ */
+int32_t sprat_ipsec_from_config(const struct sprat_config *config,
+                                uint64_t now_ms,
+                                struct sprat_ipsec **out,
+                                char *message,
+                                size_t *message_len);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Makes a boundary without SAs and policies, which drops everything. On success
+ *out is to be freed by sprat_ipsec_free(). Errors: NULL.
+ */
+int32_t sprat_ipsec_new(struct sprat_ipsec **out);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Frees a boundary and wipes all keys. NULL is allowed.
+ */
+void sprat_ipsec_free(struct sprat_ipsec *ipsec);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Adds an SA; *number is its number, to be named in policies, counted from 0
+ and never given twice. params is read during the call only.
+
+ Errors: as sprat_sa_new(), and EXISTS if SPI and addresses of an inbound SA
+ name another already.
+ */
+int32_t sprat_ipsec_add_sa(struct sprat_ipsec *ipsec,
+                           const struct sprat_sa_params *params,
+                           uint64_t now_ms,
+                           uint32_t *number);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Takes an SA out and wipes its keys. Errors: NULL, NOT_FOUND.
+ */
+int32_t sprat_ipsec_remove_sa(struct sprat_ipsec *ipsec, uint32_t number);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Adds an SPD entry behind all others; the first that matches decides.
+ Errors: NULL; ARGUMENT; NOT_FOUND if sa names no outbound SA.
+ */
+int32_t sprat_ipsec_add_policy(struct sprat_ipsec *ipsec,
+                               const struct sprat_policy *policy);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ A packet leaves: the SPD decides, the SA it names seals, in place. With
+ SPRAT_OK the verdict is FORWARD (buf holds the whole outer packet, ESP begins
+ at result->esp_offset), BYPASS or DROP (buf unchanged).
+
+ Errors, all with nothing changed or counted: SHORT, with the room needed in
+ need_head and need_tail of result; NULL; ARGUMENT.
+ */
+int32_t sprat_ipsec_outbound(struct sprat_ipsec *ipsec,
+                             struct sprat_buf *buf,
+                             const struct sprat_seal_args *args,
+                             struct sprat_result *result);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ A whole IP packet arrives: ESP raw or in UDP is opened in place, anything else
+ is for the SPD. With SPRAT_OK the verdict is DELIVER (buf holds the inner
+ packet), BYPASS (buf unchanged), IKE (buf holds the message behind the
+ marker), KEEPALIVE or DROP (no plaintext is left in buf).
+
+ Errors, all with nothing changed or counted: NULL; ARGUMENT.
+ */
+int32_t sprat_ipsec_inbound(struct sprat_ipsec *ipsec,
+                            struct sprat_buf *buf,
+                            uint64_t now_ms,
+                            struct sprat_result *result);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ As sprat_ipsec_inbound() for what a socket gives without the outer header: an
+ ESP packet (raw IPv6 socket) or a UDP payload. Tunnel mode only: a packet of
+ a transport mode SA is dropped as malformed.
+ */
+int32_t sprat_ipsec_inbound_esp(struct sprat_ipsec *ipsec,
+                                struct sprat_buf *buf,
+                                const struct sprat_outer *outer,
+                                uint64_t now_ms,
+                                struct sprat_result *result);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ An ICMP or ICMPv6 error arrived from outside (a whole IP packet): if it is
+ "too big" about a packet of a tunnel SA of ours, the path MTU of that SA goes
+ down for ten minutes, never below 576 (IPv4) or 1280 octets (RFC 4301 s8.2).
+ *number becomes that SA. Errors: NULL; NOT_FOUND: nothing of ours, ignored.
+ */
+int32_t sprat_ipsec_icmp_error(struct sprat_ipsec *ipsec,
+                               const uint8_t *packet,
+                               size_t len,
+                               uint64_t now_ms,
+                               uint32_t *number);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ How many numbers have been given to SAs: they are 0 to this less 1, and some
+ may have been removed. 0 for NULL.
+ */
+uint32_t sprat_ipsec_sa_count(const struct sprat_ipsec *ipsec);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Tells what the SA of this number is and has done. Errors: NULL; NOT_FOUND;
+ ARGUMENT (struct_size).
+ */
+int32_t sprat_ipsec_sa_info(const struct sprat_ipsec *ipsec,
+                            uint32_t number,
+                            struct sprat_sa_info *out);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Copies the name of the SA of this number, UTF-8, to out. *len is the room in
+ octets and becomes the octets with the final 0. Errors: NULL; NOT_FOUND;
+ SHORT, with the need in *len and the start of the name in out.
+ */
+int32_t sprat_ipsec_sa_name(const struct sprat_ipsec *ipsec,
+                            uint32_t number,
+                            char *out,
+                            size_t *len);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Copies how many packets the SA of this number refused, by reason code, to
+ counters; index 0 is unused. *count is the room in numbers and becomes
+ sprat_drop_count() + 1. Errors: NULL; NOT_FOUND; SHORT, with the need in *count.
+ */
+int32_t sprat_ipsec_sa_drops(const struct sprat_ipsec *ipsec,
+                             uint32_t number,
+                             uint64_t *counters,
+                             size_t *count);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ As sprat_ipsec_sa_drops() for packets that met no SA.
+ */
+int32_t sprat_ipsec_drops(const struct sprat_ipsec *ipsec,
+                          uint64_t *counters,
+                          size_t *count);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ The next number of this outbound SA is at least last_sn + 1: for the number
+ that a state file held. Never moves back. Errors: NULL; NOT_FOUND; ARGUMENT
+ for an inbound SA.
+ */
+int32_t sprat_ipsec_sa_skip_to(struct sprat_ipsec *ipsec,
+                               uint32_t number,
+                               uint64_t last_sn);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ As sprat_sa_reserve() for the outbound SA of this number. Errors: NULL;
+ NOT_FOUND; ARGUMENT for an inbound SA.
+ */
+int32_t sprat_ipsec_sa_reserve(struct sprat_ipsec *ipsec,
+                               uint32_t number,
+                               uint64_t up_to_sn);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Largest packet in octets that this tunnel SA takes so that the outer packet
+ has at most path_mtu octets. Errors: NULL; NOT_FOUND: no outbound tunnel SA,
+ or not even an empty packet fits.
+ */
+int32_t sprat_ipsec_inner_mtu(const struct sprat_ipsec *ipsec,
+                              uint32_t number,
+                              uint32_t path_mtu,
+                              uint32_t *inner_mtu);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Builds the ICMP "fragmentation needed" or ICMPv6 "packet too big" error that
+ tells the sender of packet to use at most mtu octets. from is the address it
+ comes from, of the packet's family. out needs 1280 octets; *out_len is the
+ room and becomes the length.
+
+ Errors: NULL; SHORT, with the need in *out_len; PACKET where no error must be
+ sent (to an ICMP error, a multicast source, a later fragment, or not IP).
+ */
+int32_t sprat_icmp_too_big(const uint8_t *packet,
+                           size_t len,
+                           const struct sprat_addr *from,
+                           uint32_t mtu,
+                           uint8_t *out,
+                           size_t *out_len);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Lowers the MSS option of a TCP SYN so that its segments fit packets of mtu
+ octets, in place, and mends the checksum. *changed becomes 1 if it did, 0 if
+ packet is no SYN or its MSS is low enough. Errors: NULL.
+ */
+int32_t sprat_tcp_clamp_mss(uint8_t *packet, size_t len, uint32_t mtu, uint8_t *changed);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Writes the index-th fragment, of at most mtu octets, of an IPv4 packet
+ without DF. out needs mtu octets; *out_len is the room and becomes the length.
+
+ Errors: NULL; SHORT, with the need in *out_len; NOT_FOUND past the last
+ fragment; PACKET if it is not IPv4, has DF set, or mtu is too small.
+ */
+int32_t sprat_ipv4_fragment(const uint8_t *packet,
+                            size_t len,
+                            uint32_t mtu,
+                            uint32_t index,
+                            uint8_t *out,
+                            size_t *out_len);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Looks at the first octets of a TCP stream (RFC 9329 s4): *complete becomes 1
+ when all six octets "IKETCP" are there, 0 when more are to be read. Errors:
+ NULL; PACKET if this is another protocol: close the connection.
+ */
+int32_t sprat_tcp_prefix(const uint8_t *stream, size_t len, uint8_t *complete);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Reads the frame at the start of a TCP stream, behind the prefix (RFC 9329
+ s4). *kind becomes one of SPRAT_TCP_*; the message stands at offset 2 and has
+ *consumed - 2 octets; *consumed is 0 with SPRAT_TCP_MORE. Errors: NULL; PACKET
+ if the length field is 0 or 1: the stream is lost, close the connection.
+ */
+int32_t sprat_tcp_frame(const uint8_t *stream,
+                        size_t len,
+                        int32_t *kind,
+                        size_t *consumed);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Writes the two octets that stand in front of a message of len octets in a
+ TCP stream. Errors: NULL; ARGUMENT above 65,533 octets.
+ */
+int32_t sprat_tcp_frame_length(size_t len, uint8_t *out);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Makes an SA. On success *out is the new object, to be freed by
+ sprat_sa_free(). params and what it points to are read during the call only.
+
+ Errors: NULL; ARGUMENT for a field outside its range; KEY for a transform
+ that is unknown or whose keys have another length; SA for parameters that
+ contradict each other.
+ */
+int32_t sprat_sa_new(const struct sprat_sa_params *params,
+                     uint64_t now_ms,
+                     struct sprat_sa **out);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Frees an SA and wipes its keys. NULL is allowed.
+ */
+void sprat_sa_free(struct sprat_sa *sa);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Seals the IP packet in buf with an outbound SA, in place. With SPRAT_OK the
+ verdict is FORWARD (buf holds the packet to send) or DROP (buf is unchanged,
+ reason says why, no sequence number was used).
+
+ Errors, all with buf and SA unchanged: SHORT, with the room needed in
+ need_head and need_tail of result; NULL; ARGUMENT, also for an inbound SA.
+ */
+int32_t sprat_seal(struct sprat_sa *sa,
+                   struct sprat_buf *buf,
+                   const struct sprat_seal_args *args,
+                   struct sprat_result *result);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Opens the IP packet in buf, which carries ESP raw or in UDP, with an inbound
+ SA, in place. With SPRAT_OK the verdict is DELIVER (buf holds the inner
+ packet) or DROP (reason says why; no plaintext is left in buf).
+
+ Errors, with buf and SA unchanged: NULL; ARGUMENT, also for an outbound SA.
+ */
+int32_t sprat_open(struct sprat_sa *sa,
+                   struct sprat_buf *buf,
+                   uint64_t now_ms,
+                   struct sprat_result *result);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ Tells what an SA is and has done. Errors: NULL, ARGUMENT (struct_size).
+ */
+int32_t sprat_sa_get_info(const struct sprat_sa *sa, struct sprat_sa_info *out);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
+ From now on sprat_seal() refuses numbers above up_to_sn (reason
+ sn-unreserved, nothing used): call it after up_to_sn has been written where a
+ restart finds it, and start again with last_sn = up_to_sn. So no number is
+ ever used twice. Errors: NULL; ARGUMENT for an inbound SA.
+ */
+int32_t sprat_sa_reserve(struct sprat_sa *sa, uint64_t up_to_sn);
+#endif
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
 
 #endif  /* SPRAT_H */
+
+/* Initialisers: the size first, every other field zero, NULL or its default. */
+#define SPRAT_SEAL_ARGS_INIT \
+    { (uint32_t)sizeof(sprat_seal_args), 0, 0, 0, NULL, 0, 0, { 0 } }
+#define SPRAT_ADDR_NONE { 0, { 0 } }
+#define SPRAT_RESULT_INIT \
+    { (uint32_t)sizeof(sprat_result), 0, 0, 0, 0, 0, 0, SPRAT_ADDR_NONE, \
+      SPRAT_ADDR_NONE, 0, 0, 0, 0, 0, 0, 0 }
+#define SPRAT_OUTER_INIT \
+    { (uint32_t)sizeof(sprat_outer), SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, 0, 0, 0, 0 }
+#define SPRAT_PORTS_INIT { 0, 0, 0, 0 }
+#define SPRAT_SELECTOR_INIT \
+    { SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, 0, 0, \
+      SPRAT_PORTS_INIT, SPRAT_PORTS_INIT }
+#define SPRAT_LIMIT_NONE { 0, 0 }
+/* A window of 64, hop limit 64, DSCP copied. */
+#define SPRAT_SA_PARAMS_INIT \
+    { (uint32_t)sizeof(sprat_sa_params), 0, 0, 0, 0, 0, 0, SPRAT_DSCP_COPY, 0, \
+      SPRAT_DF_COPY, 0, 0, 64, 0, 0, 0, 0, 64, { 0 }, 0, NULL, 0, NULL, 0, NULL, 0, \
+      SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, \
+      SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, SPRAT_LIMIT_NONE, SPRAT_LIMIT_NONE, \
+      SPRAT_LIMIT_NONE, NULL, 0, NULL }
+#define SPRAT_POLICY_INIT \
+    { (uint32_t)sizeof(sprat_policy), 0, 0, { 0 }, SPRAT_NO_SA, SPRAT_SELECTOR_INIT }
+#define SPRAT_SA_INFO_INIT \
+    { (uint32_t)sizeof(sprat_sa_info), 0, 0, 0, 0, 0, 0, 0, 0, SPRAT_ADDR_NONE, \
+      SPRAT_ADDR_NONE, 0, 0, 0, 0, 0, 0 }
+#define SPRAT_GATEWAY_SETTINGS_INIT \
+    { (uint32_t)sizeof(sprat_gateway_settings), 0, 0, 0, 0, 0, NULL, NULL, NULL, \
+      NULL, 0, NULL, 0, NULL, 0 }

@@ -1,6 +1,8 @@
 //! Why a packet is refused: one table for the Rust enum, the C code, the
 //! counter, the text and the audit level.
 
+use core::ffi::CStr;
+
 /// What an operator should do with the event (RFC 4303 s3.4, RFC 4301 s5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditLevel {
@@ -11,6 +13,14 @@ pub enum AuditLevel {
     /// Auditable event of the RFCs: SPI, time, addresses, sequence number and,
     /// in IPv6, the flow label belong in the record.
     Audit,
+}
+
+/// The text as C wants it; the table ends each with a 0 and holds no other.
+const fn zero_terminated(text: &'static str) -> &'static CStr {
+    match CStr::from_bytes_with_nul(text.as_bytes()) {
+        Ok(text) => text,
+        Err(_) => c"",
+    }
 }
 
 macro_rules! drop_reasons {
@@ -37,6 +47,16 @@ macro_rules! drop_reasons {
             /// One sentence for people, without a full stop.
             pub const fn text(self) -> &'static str {
                 match self { $(DropReason::$variant => $text,)* }
+            }
+
+            /// [`DropReason::counter`], zero-terminated for C.
+            pub const fn counter_c(self) -> &'static CStr {
+                match self { $(DropReason::$variant => zero_terminated(concat!($counter, "\0")),)* }
+            }
+
+            /// [`DropReason::text`], zero-terminated for C.
+            pub const fn text_c(self) -> &'static CStr {
+                match self { $(DropReason::$variant => zero_terminated(concat!($text, "\0")),)* }
             }
 
             /// How loud the event is.
@@ -142,6 +162,8 @@ mod tests {
                 .iter()
                 .filter(|r| r.counter() == reason.counter());
             assert_eq!(same.count(), 1, "{reason:?}");
+            assert_eq!(reason.counter_c().to_str(), Ok(reason.counter()));
+            assert_eq!(reason.text_c().to_str(), Ok(reason.text()));
         }
         assert_eq!(DropReason::from_code(0), None);
         assert_eq!(DropReason::from_code(DropReason::ALL.len() as u8 + 1), None);

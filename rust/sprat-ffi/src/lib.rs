@@ -2,41 +2,34 @@
 //!
 //! With the feature `host` it has the host profile, with the standard library;
 //! without it only what runs on a mote.
+//!
+//! Rules of every function: outputs are written on success only (except lengths
+//! that tell a need); NULL is an error unless its length is 0; an object that is
+//! not const belongs to one thread at a time; there is no global state.
 #![cfg_attr(not(feature = "host"), no_std)]
+#![allow(non_camel_case_types)]
 
-use core::ffi::{CStr, c_char};
+mod boundary;
+mod mote;
+mod status;
+mod types;
+mod version;
 
-/// Number of the ABI that this header describes. A program compares it with
-/// sprat_abi_version() at start and stops when they differ.
-pub const SPRAT_ABI_VERSION: u32 = 1;
+pub use mote::*;
+pub use status::*;
+pub use types::*;
+pub use version::*;
 
-const VERSION: &CStr =
-    match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
-        Ok(version) => version,
-        Err(_) => c"",
-    };
+#[cfg(feature = "host")]
+mod config;
+#[cfg(feature = "host")]
+mod host_types;
+#[cfg(feature = "host")]
+mod ipsec;
+#[cfg(feature = "host")]
+mod packet;
+#[cfg(feature = "host")]
+mod sa;
 
-/// The ABI number of the library that is loaded. Cannot fail; any thread.
-// SAFETY: no other symbol of this name is linked; the prefix is ours.
-#[unsafe(no_mangle)]
-pub extern "C" fn sprat_abi_version() -> u32 {
-    SPRAT_ABI_VERSION
-}
-
-/// The version of the library, such as "0.1.0": zero-terminated ASCII that
-/// lives as long as the library is loaded. Never NULL; any thread.
-// SAFETY: no other symbol of this name is linked; the prefix is ours.
-#[unsafe(no_mangle)]
-pub extern "C" fn sprat_version() -> *const c_char {
-    VERSION.as_ptr()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::VERSION;
-
-    #[test]
-    fn version_is_that_of_the_package() {
-        assert_eq!(VERSION.to_str(), Ok(env!("CARGO_PKG_VERSION")));
-    }
-}
+#[cfg(feature = "host")]
+pub use {config::*, host_types::*, ipsec::*, packet::*, sa::*};

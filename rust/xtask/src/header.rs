@@ -3,10 +3,16 @@
 use std::fs;
 use std::path::Path;
 
+use sprat_core::crypto::{Encr, Integ};
+use sprat_core::error::DropReason;
+
 /// What the header should be, from the sources as they are now.
 fn generate(root: &Path) -> Result<String, String> {
     let crate_dir = root.join("rust/sprat-ffi");
-    let config = cbindgen::Config::from_file(crate_dir.join("cbindgen.toml"))?;
+    let mut config = cbindgen::Config::from_file(crate_dir.join("cbindgen.toml"))?;
+    let includes = config.after_includes.get_or_insert_default();
+    includes.push_str(&drop_reasons());
+    includes.push_str(&transforms());
     let bindings = cbindgen::Builder::new()
         .with_crate(&crate_dir)
         .with_config(config)
@@ -14,7 +20,53 @@ fn generate(root: &Path) -> Result<String, String> {
         .map_err(|e| format!("cbindgen: {e}"))?;
     let mut text = Vec::new();
     bindings.write(&mut text);
-    String::from_utf8(text).map_err(|e| format!("cbindgen: {e}"))
+    let text = String::from_utf8(text).map_err(|e| format!("cbindgen: {e}"))?;
+    Ok(without_safety_sections(&text))
+}
+
+/// Rust's `# Safety` sections say to a Rust caller what the rest of the comment
+/// says to a C caller: they are left out.
+fn without_safety_sections(text: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        if line.trim() == "# Safety" {
+            inside = true;
+            while kept.last().is_some_and(|last| last.trim().is_empty()) {
+                kept.pop();
+            }
+        }
+        inside &= !line.trim().starts_with("*/");
+        if !inside {
+            kept.push(line);
+        }
+    }
+    kept.join("\n") + "\n"
+}
+
+/// The drop reasons, from the table that also names the counters.
+fn drop_reasons() -> String {
+    let mut text =
+        String::from("\n/* Drop reasons: sprat_drop_text() says the same at run time. */\n");
+    for reason in DropReason::ALL {
+        let name = reason.counter().replace('-', "_").to_uppercase();
+        text += &format!("/* {} */\n", reason.text());
+        text += &format!("#define SPRAT_DROP_{name} {}\n", reason.code());
+    }
+    text
+}
+
+/// IANA numbers of the transforms, from the table that also names them.
+fn transforms() -> String {
+    let mut text =
+        String::from("\n/* Encryption and integrity transforms (IANA, IKEv2 types 1 and 3). */\n");
+    for encr in Encr::ALL {
+        text += &format!("#define SPRAT_{} {}\n", encr.name(), encr.id());
+    }
+    for integ in Integ::ALL.iter().filter(|integ| **integ != Integ::None) {
+        text += &format!("#define SPRAT_{} {}\n", integ.name(), integ.id());
+    }
+    text
 }
 
 /// Writes the header.
@@ -58,7 +110,16 @@ fn first_difference<'a>(have: &'a str, want: &'a str) -> Option<(usize, &'a str,
 
 #[cfg(test)]
 mod tests {
-    use super::first_difference;
+    use super::{first_difference, without_safety_sections};
+
+    #[test]
+    fn safety_sections_go_and_the_rest_stays() {
+        let text = "/*\n Opens.\n\n # Safety\n Valid.\n */\nint f(void);\n";
+        assert_eq!(
+            without_safety_sections(text),
+            "/*\n Opens.\n */\nint f(void);\n"
+        );
+    }
 
     #[test]
     fn equal_texts_have_no_difference() {

@@ -1,0 +1,425 @@
+//! One SA by itself, for programs that do their own look-up.
+
+use core::ffi::{CStr, c_char};
+
+use sprat_core::buf::Short;
+use sprat_core::crypto::{Encr, EspSuite, Integ, IvSource, Keys, Suite};
+use sprat_core::esp::{InboundSa, OutboundSa, SealError};
+use sprat_core::ipsec::{Outcome, Sa, Verdict};
+use sprat_core::num::{Sn64, Spi};
+use sprat_core::sa::{
+    Df, Dscp, Lifetime, Limit, Lookup, Mode, NatOriginal, SaParams, Tunnel, UdpEncap,
+};
+use sprat_core::time::Instant;
+
+use crate::boundary::{
+    Handle, Status, elements, guarded, octets, read, reference, reference_mut, write,
+};
+use crate::host_types::*;
+use crate::status::*;
+use crate::types::sprat_buf;
+
+/// One SA. Made by sprat_sa_new(), freed by sprat_sa_free(); one thread at a time.
+pub struct sprat_sa(Handle<Sa>);
+
+/// 0 or 1 as C passes it.
+fn flag(value: u8) -> Status<bool> {
+    match value {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(SPRAT_E_ARGUMENT),
+    }
+}
+
+fn limit(limit: &sprat_limit) -> Limit {
+    let set = |value: u64| (value != 0).then_some(value);
+    Limit {
+        soft: set(limit.soft),
+        hard: set(limit.hard),
+    }
+}
+
+fn mode(params: &sprat_sa_params) -> Status<Mode> {
+    match params.mode {
+        SPRAT_TRANSPORT => Ok(Mode::Transport),
+        SPRAT_TUNNEL => Ok(Mode::Tunnel(Tunnel {
+            source: params.tunnel_source.some()?,
+            destination: params.tunnel_destination.some()?,
+            hop_limit: params.hop_limit,
+            dscp: match params.dscp {
+                SPRAT_DSCP_COPY => Dscp::Copy,
+                value => Dscp::Set(value),
+            },
+            ecn: !flag(params.no_ecn)?,
+            df: match params.df {
+                SPRAT_DF_COPY => Df::Copy,
+                SPRAT_DF_SET => Df::Set,
+                SPRAT_DF_CLEAR => Df::Clear,
+                _ => return Err(SPRAT_E_ARGUMENT),
+            },
+            flow_label: params.flow_label,
+        })),
+        _ => Err(SPRAT_E_ARGUMENT),
+    }
+}
+
+fn lookup(params: &sprat_sa_params) -> Status<Lookup> {
+    match (
+        params.lookup_destination.get()?,
+        params.lookup_source.get()?,
+    ) {
+        (None, None) => Ok(Lookup::Spi),
+        (Some(destination), None) => Ok(Lookup::SpiDestination(destination)),
+        (Some(destination), Some(source)) => Ok(Lookup::SpiDestinationSource(destination, source)),
+        (None, Some(_)) => Err(SPRAT_E_ARGUMENT),
+    }
+}
+
+fn agreed(params: &sprat_sa_params) -> Status<SaParams> {
+    if params.reserved != [0; 7] {
+        return Err(SPRAT_E_ARGUMENT);
+    }
+    let nat = (params.nat_source.get()?, params.nat_destination.get()?);
+    let encap = (params.udp_source_port, params.udp_destination_port);
+    Ok(SaParams {
+        esn: flag(params.esn)?,
+        replay_window: params.replay_window,
+        udp_encap: match encap {
+            (0, 0) => None,
+            (0, _) | (_, 0) => return Err(SPRAT_E_ARGUMENT),
+            (source_port, destination_port) => Some(UdpEncap {
+                source_port,
+                destination_port,
+            }),
+        },
+        nat_original: match nat {
+            (None, None) => None,
+            (Some(source), Some(destination)) => Some(NatOriginal {
+                source,
+                destination,
+            }),
+            _ => return Err(SPRAT_E_ARGUMENT),
+        },
+        lookup: lookup(params)?,
+        lifetime: Lifetime {
+            packets: limit(&params.packets),
+            octets: limit(&params.octets),
+            seconds: limit(&params.seconds),
+        },
+        tfc_allowed: !flag(params.no_tfc)?,
+        multi_sender: flag(params.multi_sender)?,
+        path_mtu: params.path_mtu,
+        ..SaParams::new(Spi(params.spi), mode(params)?)
+    })
+}
+
+/// # Safety
+/// The pointers in `params` are valid for their lengths.
+unsafe fn suite(params: &sprat_sa_params) -> Status<Suite> {
+    let encr = Encr::from_id(params.encr).ok_or(SPRAT_E_KEY)?;
+    let integ = Integ::from_id(params.integ).ok_or(SPRAT_E_KEY)?;
+    // SAFETY: forwarded.
+    let keys = unsafe {
+        Keys {
+            encr_key: octets(params.encr_key, params.encr_key_len)?,
+            salt: octets(params.salt, params.salt_len)?,
+            integ_key: octets(params.integ_key, params.integ_key_len)?,
+        }
+    };
+    Suite::new(encr, integ, &keys).map_err(|_| SPRAT_E_KEY)
+}
+
+/// Builds the SA that C describes.
+///
+/// # Safety
+/// The pointers in `params` are valid for their lengths.
+pub(crate) unsafe fn build(params: &sprat_sa_params, now_ms: u64) -> Status<Sa> {
+    let agreed = agreed(params)?;
+    // SAFETY: forwarded.
+    let suite = unsafe { suite(params) }?;
+    let (last, now) = (Sn64(params.last_sn), Instant(now_ms));
+    let refused = |_| SPRAT_E_SA;
+    match params.direction {
+        SPRAT_OUT => OutboundSa::new(agreed, suite, last, now)
+            .map(Sa::Outbound)
+            .map_err(refused),
+        SPRAT_IN => {
+            // SAFETY: forwarded.
+            let selectors = unsafe { elements(params.selectors, params.selectors_len) }?;
+            let selectors = selectors
+                .iter()
+                .map(sprat_selector::get)
+                .collect::<Status<_>>()?;
+            let mut sa = InboundSa::new(agreed, suite, selectors, now).map_err(refused)?;
+            sa.rx.window.start_at(last);
+            Ok(Sa::Inbound(sa))
+        }
+        _ => Err(SPRAT_E_ARGUMENT),
+    }
+}
+
+/// # Safety
+/// `name` is NULL or zero-terminated.
+pub(crate) unsafe fn name_of(name: *const c_char) -> Status<String> {
+    if name.is_null() {
+        return Ok(String::new());
+    }
+    // SAFETY: forwarded.
+    let name = unsafe { CStr::from_ptr(name) };
+    name.to_str()
+        .map(str::to_owned)
+        .map_err(|_| SPRAT_E_ARGUMENT)
+}
+
+/// Makes an SA. On success *out is the new object, to be freed by
+/// sprat_sa_free(). params and what it points to are read during the call only.
+///
+/// Errors: NULL; ARGUMENT for a field outside its range; KEY for a transform
+/// that is unknown or whose keys have another length; SA for parameters that
+/// contradict each other.
+///
+/// # Safety
+/// Pointers are NULL or valid for the lengths beside them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sprat_sa_new(
+    params: *const sprat_sa_params,
+    now_ms: u64,
+    out: *mut *mut sprat_sa,
+) -> i32 {
+    guarded(|| {
+        // SAFETY: forwarded to the caller.
+        let (params, out) = unsafe { (read(params)?, reference_mut(out)?) };
+        // SAFETY: forwarded to the caller.
+        let sa = unsafe { build(&params, now_ms) }?;
+        *out = Box::into_raw(Box::new(sprat_sa(Handle::new(sa))));
+        Ok(())
+    })
+}
+
+/// Frees an SA and wipes its keys. NULL is allowed.
+///
+/// # Safety
+/// `sa` is NULL or came from sprat_sa_new() and is not used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sprat_sa_free(sa: *mut sprat_sa) {
+    if !sa.is_null() {
+        // SAFETY: it came from Box::into_raw and the caller gives it up.
+        let sa = unsafe { Box::from_raw(sa) };
+        guarded(|| {
+            drop(sa);
+            Ok(())
+        });
+    }
+}
+
+/// Reports a packet: its result, or the room it needs.
+///
+/// # Safety
+/// `out` is NULL or a valid sprat_result.
+pub(crate) unsafe fn report(outcome: Result<Outcome, Short>, out: *mut sprat_result) -> Status<()> {
+    let (result, status) = match outcome {
+        Ok(outcome) => (sprat_result::from(&outcome), Ok(())),
+        Err(Short { head, tail }) => {
+            let unset = sprat_result::from(&Outcome::default());
+            let need = sprat_result {
+                need_head: head,
+                need_tail: tail,
+                ..unset
+            };
+            (need, Err(SPRAT_E_SHORT))
+        }
+    };
+    // SAFETY: forwarded.
+    unsafe { write(out, &result) }?;
+    status
+}
+
+/// Seals the IP packet in buf with an outbound SA, in place. With SPRAT_OK the
+/// verdict is FORWARD (buf holds the packet to send) or DROP (buf is unchanged,
+/// reason says why, no sequence number was used).
+///
+/// Errors, all with buf and SA unchanged: SHORT, with the room needed in
+/// need_head and need_tail of result; NULL; ARGUMENT, also for an inbound SA.
+///
+/// # Safety
+/// Pointers are NULL or valid; buf->data points to buf->capacity octets.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sprat_seal(
+    sa: *mut sprat_sa,
+    buf: *mut sprat_buf,
+    args: *const sprat_seal_args,
+    result: *mut sprat_result,
+) -> i32 {
+    // SAFETY: forwarded to the caller.
+    let Ok(sa) = (unsafe { reference_mut(sa) }) else {
+        return SPRAT_E_NULL;
+    };
+    sa.0.change(|sa| {
+        let Sa::Outbound(sa) = sa else {
+            return Err(SPRAT_E_ARGUMENT);
+        };
+        // SAFETY: forwarded to the caller.
+        unsafe {
+            let (buf, args) = (reference_mut(buf)?, read(args)?);
+            let args = args.get()?;
+            reference(result)?;
+            let sealed = buf.with(|buf| sa.seal(buf, &args))?;
+            report(sealed_outcome(sa, sealed), result)
+        }
+    })
+}
+
+fn sealed_outcome(
+    sa: &OutboundSa,
+    sealed: Result<sprat_core::esp::Sealed, SealError>,
+) -> Result<Outcome, Short> {
+    let known = Outcome {
+        spi: sa.params().spi.0,
+        ..Outcome::default()
+    };
+    match sealed {
+        Ok(sealed) => Ok(Outcome {
+            verdict: Verdict::Forward,
+            sn: sealed.sn.0,
+            esp_offset: sealed.esp_offset,
+            soft_expired: sealed.soft_expired,
+            reserve_soon: sealed.reserve_soon,
+            ..known
+        }),
+        Err(SealError::Short(short)) => Err(short),
+        Err(SealError::Dropped(reason)) => Ok(Outcome {
+            reason: Some(reason),
+            ..known
+        }),
+        Err(SealError::TooBig { mtu }) => {
+            let reason = Some(sprat_core::error::DropReason::TooBig);
+            Ok(Outcome {
+                reason,
+                mtu,
+                ..known
+            })
+        }
+    }
+}
+
+/// Opens the IP packet in buf, which carries ESP raw or in UDP, with an inbound
+/// SA, in place. With SPRAT_OK the verdict is DELIVER (buf holds the inner
+/// packet) or DROP (reason says why; no plaintext is left in buf).
+///
+/// Errors, with buf and SA unchanged: NULL; ARGUMENT, also for an outbound SA.
+///
+/// # Safety
+/// Pointers are NULL or valid; buf->data points to buf->capacity octets.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sprat_open(
+    sa: *mut sprat_sa,
+    buf: *mut sprat_buf,
+    now_ms: u64,
+    result: *mut sprat_result,
+) -> i32 {
+    // SAFETY: forwarded to the caller.
+    let Ok(sa) = (unsafe { reference_mut(sa) }) else {
+        return SPRAT_E_NULL;
+    };
+    sa.0.change(|sa| {
+        let Sa::Inbound(sa) = sa else {
+            return Err(SPRAT_E_ARGUMENT);
+        };
+        // SAFETY: forwarded to the caller.
+        unsafe {
+            let buf = reference_mut(buf)?;
+            reference(result)?;
+            let opened = buf.with(|buf| sa.open(buf, Instant(now_ms)))?;
+            let spi = sa.params().spi.0;
+            let outcome = match opened {
+                Ok(opened) => Outcome {
+                    verdict: Verdict::Deliver,
+                    spi,
+                    sn: opened.sn.0,
+                    soft_expired: opened.soft_expired,
+                    ..Outcome::default()
+                },
+                Err(reason) => Outcome {
+                    reason: Some(reason),
+                    spi,
+                    ..Outcome::default()
+                },
+            };
+            report(Ok(outcome), result)
+        }
+    })
+}
+
+/// What an SA is and has done.
+pub(crate) fn info(sa: &Sa) -> sprat_sa_info {
+    let (params, suite, direction, path_mtu) = match sa {
+        Sa::Outbound(sa) => (sa.params(), sa.suite(), SPRAT_OUT, sa.params().path_mtu),
+        Sa::Inbound(sa) => (sa.params(), sa.suite(), SPRAT_IN, 0),
+    };
+    let random = suite.iv_source() == IvSource::Random;
+    let tunnel = match params.mode {
+        Mode::Transport => None,
+        Mode::Tunnel(tunnel) => Some(tunnel),
+    };
+    let ports = params
+        .udp_encap
+        .map_or((0, 0), |e| (e.source_port, e.destination_port));
+    let usage = sa.usage();
+    sprat_sa_info {
+        struct_size: 0,
+        spi: params.spi.0,
+        direction,
+        mode: if tunnel.is_some() {
+            SPRAT_TUNNEL
+        } else {
+            SPRAT_TRANSPORT
+        },
+        udp_source_port: ports.0,
+        udp_destination_port: ports.1,
+        encr: suite.encr().id(),
+        integ: suite.integ().id(),
+        random_iv_len: if random { suite.iv_len() as u16 } else { 0 },
+        tunnel_source: tunnel.map(|t| t.source).into(),
+        tunnel_destination: tunnel.map(|t| t.destination).into(),
+        sn: sa.last_sn().0,
+        packets: usage.packets,
+        octets: usage.octets,
+        drops: sa.drops().total(),
+        path_mtu: u32::from(path_mtu),
+        reserved: 0,
+    }
+}
+
+/// Tells what an SA is and has done. Errors: NULL, ARGUMENT (struct_size).
+///
+/// # Safety
+/// Pointers are NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sprat_sa_get_info(sa: *const sprat_sa, out: *mut sprat_sa_info) -> i32 {
+    guarded(|| {
+        // SAFETY: forwarded to the caller.
+        unsafe { write(out, &info(reference(sa)?.0.get()?)) }
+    })
+}
+
+/// From now on sprat_seal() refuses numbers above up_to_sn (reason
+/// sn-unreserved, nothing used): call it after up_to_sn has been written where a
+/// restart finds it, and start again with last_sn = up_to_sn. So no number is
+/// ever used twice. Errors: NULL; ARGUMENT for an inbound SA.
+///
+/// # Safety
+/// `sa` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sprat_sa_reserve(sa: *mut sprat_sa, up_to_sn: u64) -> i32 {
+    // SAFETY: forwarded to the caller.
+    let Ok(sa) = (unsafe { reference_mut(sa) }) else {
+        return SPRAT_E_NULL;
+    };
+    sa.0.change(|sa| match sa {
+        Sa::Outbound(sa) => {
+            sa.tx.reserve(Sn64(up_to_sn));
+            Ok(())
+        }
+        Sa::Inbound(_) => Err(SPRAT_E_ARGUMENT),
+    })
+}
