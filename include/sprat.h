@@ -716,9 +716,18 @@ typedef struct sprat_sa_params {
      */
     uint8_t hop_limit;
     /*
+     Sending with multi_sender and an IV that is a counter: bits of this
+     sender's identifier in it, 8, 12 or 16 (RFC 6054); else 0.
+     */
+    uint8_t sender_id_bits;
+    /*
+     This sender's identifier.
+     */
+    uint16_t sender_id;
+    /*
      Must be 0.
      */
-    uint8_t reserved[7];
+    uint8_t reserved[4];
     /*
      Sending: last number used before. Receiving: highest number verified before.
      */
@@ -1566,7 +1575,7 @@ int32_t sprat_sa_reserve(struct sprat_sa *sa, uint64_t up_to_sn);
 /* A window of 64, hop limit 64, DSCP copied. */
 #define SPRAT_SA_PARAMS_INIT \
     { (uint32_t)sizeof(sprat_sa_params), 0, 0, 0, 0, 0, 0, SPRAT_DSCP_COPY, 0, \
-      SPRAT_DF_COPY, 0, 0, 64, 0, 0, 0, 0, 64, { 0 }, 0, NULL, 0, NULL, 0, NULL, 0, \
+      SPRAT_DF_COPY, 0, 0, 64, 0, 0, 0, 0, 64, 0, 0, { 0 }, 0, NULL, 0, NULL, 0, NULL, 0, \
       SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, \
       SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, SPRAT_LIMIT_NONE, SPRAT_LIMIT_NONE, \
       SPRAT_LIMIT_NONE, NULL, 0, NULL }

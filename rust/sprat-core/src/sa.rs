@@ -76,6 +76,33 @@ pub struct NatOriginal {
     pub destination: IpAddr,
 }
 
+/// What keeps the IVs of several senders with one key apart (RFC 6054 s3): it
+/// stands in the upper bits of an IV that is a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SenderId {
+    /// Bits of the identifier: 8, 12 or 16.
+    pub bits: u8,
+    /// This sender's identifier.
+    pub value: u16,
+}
+
+impl SenderId {
+    fn validate(&self) -> Result<(), SaError> {
+        let fits = matches!(self.bits, 8 | 12 | 16) && u32::from(self.value) >> self.bits == 0;
+        if fits { Ok(()) } else { Err(SaError::SenderId) }
+    }
+
+    /// The largest counter beside the identifier.
+    pub const fn max_counter(&self) -> u64 {
+        u64::MAX >> self.bits
+    }
+
+    /// The IV for this counter.
+    pub const fn iv(&self, counter: u64) -> u64 {
+        (self.value as u64) << (64 - self.bits as u32) | counter
+    }
+}
+
 /// Which facts of a received packet name the SA (RFC 4301 s4.1): the longest
 /// match wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +158,8 @@ pub struct SaParams {
     pub tfc_allowed: bool,
     /// Several senders share the SA (multicast): no anti-replay, no implicit IV.
     pub multi_sender: bool,
+    /// This sender among several; needed to send where the IV is a counter.
+    pub sender_id: Option<SenderId>,
     /// Largest outer packet in octets for this path; 0 = no limit known.
     pub path_mtu: u16,
 }
@@ -162,6 +191,7 @@ impl SaParams {
             },
             tfc_allowed: true,
             multi_sender: false,
+            sender_id: None,
             path_mtu: 0,
         }
     }
@@ -180,6 +210,9 @@ impl SaParams {
         }
         if self.multi_sender && window != 0 {
             return Err(SaError::ReplayMultiSender);
+        }
+        if let Some(sender) = self.sender_id {
+            sender.validate()?;
         }
         let lifetime = &self.lifetime;
         for limit in [lifetime.packets, lifetime.octets, lifetime.seconds] {
@@ -231,6 +264,10 @@ pub enum SaError {
     SoftAboveHard,
     /// An implicit IV with several senders (RFC 8750 s7).
     ImplicitIvMultiSender,
+    /// A sender identifier that is not 8, 12 or 16 bits, or does not fit them.
+    SenderId,
+    /// One of several senders has no identifier: two would use one nonce (RFC 6054).
+    SenderIdMissing,
     /// Anti-replay without integrity (RFC 4303 s3.4.3).
     ReplayWithoutIntegrity,
 }
@@ -251,6 +288,10 @@ impl core::fmt::Display for SaError {
             }
             SaError::SoftAboveHard => "the soft limit is above the hard limit",
             SaError::ImplicitIvMultiSender => "an implicit IV must not be used by several senders",
+            SaError::SenderId => "a sender identifier has 8, 12 or 16 bits and fits them",
+            SaError::SenderIdMissing => {
+                "one of several senders needs an identifier, else two use one nonce"
+            }
             SaError::ReplayWithoutIntegrity => "anti-replay needs integrity",
         })
     }

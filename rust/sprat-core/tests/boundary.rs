@@ -10,10 +10,10 @@ use common::{ARGS, CCM, address, in_room, packet, suite, tunnel};
 use proptest::prelude::*;
 use sprat_core::buf::PacketBuf;
 use sprat_core::error::DropReason;
-use sprat_core::esp::{InboundSa, OutboundSa, SealArgs};
+use sprat_core::esp::{InboundSa, OutboundSa, SealArgs, SealError};
 use sprat_core::ipsec::{HEAD_ROOM, Ipsec, Outcome, OuterFacts, Sa, TAIL_ROOM, Verdict};
 use sprat_core::num::{Sn64, Spi};
-use sprat_core::sa::{Limit, Lookup, Mode, SaParams, UdpEncap};
+use sprat_core::sa::{Limit, Lookup, Mode, SaError, SaParams, SenderId, UdpEncap};
 use sprat_core::selector::{AddrRange, Selector};
 use sprat_core::spd::{Action, Direction, Policy};
 use sprat_core::time::Instant;
@@ -301,6 +301,38 @@ fn multicast_sas_are_told_apart_by_addresses() {
         assert_eq!((outcome.verdict, outcome.sa), (Verdict::Deliver, Some(1)));
         assert_eq!(inner, original);
     }
+}
+
+#[test]
+fn senders_of_one_group_never_share_an_iv() {
+    let mut params = SaParams::new(Spi(777), Mode::Transport);
+    params.multi_sender = true;
+    params.replay_window = 0;
+    params.esn = true;
+    let missing = OutboundSa::new(params, keys(), Sn64(0), NOW).err();
+    assert_eq!(missing, Some(SaError::SenderIdMissing));
+    params.sender_id = Some(SenderId {
+        bits: 12,
+        value: 0x1000,
+    });
+    assert_eq!(params.validate(), Err(SaError::SenderId));
+    params.sender_id = Some(SenderId {
+        bits: 12,
+        value: 0xabc,
+    });
+    let last = Sn64((1 << 52) - 2);
+    let mut sender = OutboundSa::new(params, keys(), last, NOW).unwrap();
+    let original = packet(false, 4);
+    let mut data = in_room(&original, HEAD_ROOM, TAIL_ROOM);
+    let mut buf = PacketBuf::new(&mut data, HEAD_ROOM, original.len()).unwrap();
+    let sealed = sender.seal(&mut buf, &ARGS).unwrap();
+    let iv_at = sealed.esp_offset + 8;
+    let iv = [0xab, 0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+    assert_eq!(buf.packet()[iv_at..iv_at + 8], iv);
+    let mut buf = PacketBuf::new(&mut data, HEAD_ROOM, original.len()).unwrap();
+    buf.packet_mut().copy_from_slice(&original);
+    let exhausted = SealError::Dropped(DropReason::SnExhausted);
+    assert_eq!(sender.seal(&mut buf, &ARGS), Err(exhausted));
 }
 
 #[test]

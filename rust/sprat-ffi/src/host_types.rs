@@ -360,8 +360,13 @@ pub struct sprat_sa_params {
     pub flow_label: u32,
     /// Tunnel: TTL or hop limit, 1 to 255.
     pub hop_limit: u8,
+    /// Sending with multi_sender and an IV that is a counter: bits of this
+    /// sender's identifier in it, 8, 12 or 16 (RFC 6054); else 0.
+    pub sender_id_bits: u8,
+    /// This sender's identifier.
+    pub sender_id: u16,
     /// Must be 0.
-    pub reserved: [u8; 7],
+    pub reserved: [u8; 4],
     /// Sending: last number used before. Receiving: highest number verified before.
     pub last_sn: u64,
     /// Encryption key without salt.

@@ -8,7 +8,7 @@ use sprat_core::esp::{InboundSa, OutboundSa, SealError};
 use sprat_core::ipsec::{Outcome, Sa, Verdict};
 use sprat_core::num::{Sn64, Spi};
 use sprat_core::sa::{
-    Df, Dscp, Lifetime, Limit, Lookup, Mode, NatOriginal, SaParams, Tunnel, UdpEncap,
+    Df, Dscp, Lifetime, Limit, Lookup, Mode, NatOriginal, SaParams, SenderId, Tunnel, UdpEncap,
 };
 use sprat_core::time::Instant;
 
@@ -76,7 +76,7 @@ fn lookup(params: &sprat_sa_params) -> Status<Lookup> {
 }
 
 fn agreed(params: &sprat_sa_params) -> Status<SaParams> {
-    if params.reserved != [0; 7] {
+    if params.reserved != [0; 4] {
         return Err(SPRAT_E_ARGUMENT);
     }
     let nat = (params.nat_source.get()?, params.nat_destination.get()?);
@@ -108,6 +108,10 @@ fn agreed(params: &sprat_sa_params) -> Status<SaParams> {
         },
         tfc_allowed: !flag(params.no_tfc)?,
         multi_sender: flag(params.multi_sender)?,
+        sender_id: match (params.sender_id_bits, params.sender_id) {
+            (0, 0) => None,
+            (bits, value) => Some(SenderId { bits, value }),
+        },
         path_mtu: params.path_mtu,
         ..SaParams::new(Spi(params.spi), mode(params)?)
     })

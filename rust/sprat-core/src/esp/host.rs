@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use super::rx::{self, Opened, Place};
 use super::tx::{self, SealArgs, SealError, Sealed};
 use crate::buf::PacketBuf;
-use crate::crypto::EspSuite;
 use crate::crypto::Suite;
+use crate::crypto::{EspSuite, IvSource};
 use crate::error::{DropCounters, DropReason};
 use crate::num::Sn64;
 use crate::replay::{ReplayWindow, words_for};
@@ -38,6 +38,10 @@ impl OutboundSa {
     /// An SA whose next packet carries `last` + 1.
     pub fn new(params: SaParams, suite: Suite, last: Sn64, now: Instant) -> Result<Self, SaError> {
         check(&params, &suite)?;
+        let counter_iv = suite.iv_source() == IvSource::Counter;
+        if params.multi_sender && counter_iv && params.sender_id.is_none() {
+            return Err(SaError::SenderIdMissing);
+        }
         Ok(OutboundSa {
             params,
             suite,

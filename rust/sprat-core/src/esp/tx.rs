@@ -341,7 +341,11 @@ fn admit<S: EspSuite>(
     if suite.iv_source() == IvSource::Random && args.iv.len() < suite.iv_len() {
         return Err(DropReason::IvMissing);
     }
-    tx.peek(params.esn)
+    let sn = tx.peek(params.esn)?;
+    match params.sender_id {
+        Some(sender) if sn.0 > sender.max_counter() => Err(DropReason::SnExhausted),
+        _ => Ok(sn),
+    }
 }
 
 /// Nothing in here can be refused any more; the number is used up first.
@@ -356,7 +360,10 @@ fn commit<S: EspSuite>(
     let mut iv = [0u8; MAX_IV];
     match suite.iv_source() {
         IvSource::None => {}
-        IvSource::Counter => ip::copy(&mut iv, &sn.0.to_be_bytes()),
+        IvSource::Counter => {
+            let counter = params.sender_id.map_or(sn.0, |sender| sender.iv(sn.0));
+            ip::copy(&mut iv, &counter.to_be_bytes());
+        }
         IvSource::Random => ip::copy(&mut iv, args.iv),
     }
     let iv = iv.get(..plan.iv_len).ok_or(DropReason::Internal)?;
