@@ -1,2 +1,46 @@
-//! Placeholder.
-fn main() {}
+//! The command `sprat`.
+//!
+//! Exit codes: 0 all is well; 1 a case, a packet or a configuration is wrong;
+//! 2 the command line or a file cannot be understood.
+#![forbid(unsafe_code)]
+
+mod check;
+mod cli;
+mod fail;
+mod hex;
+mod vectors;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use cli::{Cli, Command, SaCommand};
+use fail::{Fail, Outcome};
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(Outcome::Well) => ExitCode::SUCCESS,
+        Ok(Outcome::Wrong) => ExitCode::from(1),
+        // The reader of our output has seen enough: no fault of ours.
+        Err(fail) if fail.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(fail) => {
+            fail::complain(format_args!("error: {fail}"));
+            ExitCode::from(fail.exit_code())
+        }
+    }
+}
+
+fn run(command: Command) -> Result<Outcome, Fail> {
+    match command {
+        Command::Vectors(args) => vectors::run(&args.files),
+        Command::Sa {
+            command: SaCommand::Check { file },
+        } => check::run(&file),
+        Command::Man { dir } => {
+            std::fs::create_dir_all(&dir).map_err(|error| Fail::file(&dir, error))?;
+            clap_mangen::generate_to(Cli::command(), &dir)
+                .map_err(|error| Fail::file(&dir, error))?;
+            Ok(Outcome::Well)
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! `sprat vectors` on the shared files, and on files with a fault in them.
+
+mod common;
+
+use common::{Dir, sprat};
+
+const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/");
+
+fn shared(name: &str) -> String {
+    format!("{VECTORS}{name}.json")
+}
+
+fn content(name: &str) -> String {
+    std::fs::read_to_string(shared(name)).unwrap()
+}
+
+#[test]
+fn every_shared_case_passes() {
+    for (name, cases) in [
+        ("esp", 265),
+        ("esp-negative", 80),
+        ("esp-published", 82),
+        ("replay", 65),
+    ] {
+        let run = sprat(&["vectors", &shared(name)], "");
+        let sum = format!("{cases} passed, 0 failed, 0 skipped\n");
+        assert!(
+            run.out.ends_with(&sum) && run.code == Some(0),
+            "{name}: {run:#?}"
+        );
+    }
+}
+
+#[test]
+fn several_files_are_summed() {
+    let run = sprat(
+        &["vectors", &shared("replay"), &shared("esp-published")],
+        "",
+    );
+    assert_eq!(run.out, "147 passed, 0 failed, 0 skipped\n");
+}
+
+/// Changes the last digit of the first value of `member`.
+fn changed(text: &str, member: &str) -> String {
+    let at = text.find(&format!("\"{member}\": \"")).unwrap() + member.len() + 5;
+    let end = at + text[at..].find('"').unwrap();
+    let digit = if text[..end].ends_with('0') { "1" } else { "0" };
+    format!("{}{digit}{}", &text[..end - 1], &text[end..])
+}
+
+#[test]
+fn a_changed_value_fails_its_case_with_expected_and_got() {
+    let dir = Dir::new("changed");
+    let mut told = 0;
+    for (file, members) in [
+        (
+            "esp",
+            &[
+                "input",
+                "output",
+                "nonce",
+                "plaintext",
+                "icv",
+                "aad_or_icv_input",
+                "iv",
+                "encr_key",
+            ][..],
+        ),
+        ("esp-negative", &["packet", "encr_key", "event", "expect"]),
+        (
+            "esp-published",
+            &[
+                "output_packet",
+                "ciphertext",
+                "icv",
+                "full_mac",
+                "tag",
+                "esp",
+                "aad",
+            ],
+        ),
+        ("replay", &["verdict"]),
+    ] {
+        for member in members {
+            let path = dir.file("changed.json", changed(&content(file), member));
+            let run = sprat(&["vectors", &path], "");
+            let failed = run.out.contains(" passed, 1 failed, 0 skipped\n");
+            assert!(failed && run.code == Some(1), "{file} {member}: {run:#?}");
+            assert!(run.out.contains("\n  expected ") && run.out.contains("\n  got      "));
+            told += run.out.matches("FAIL ").count();
+        }
+    }
+    assert!(told >= 20, "{told}");
+}
+
+#[test]
+fn changed_numbers_fail() {
+    let dir = Dir::new("numbers");
+    for (file, from, to) in [
+        ("replay", "\"T\": 1\n", "\"T\": 2\n"),
+        ("replay", "\"seq_hi_inferred\": 0", "\"seq_hi_inferred\": 1"),
+        ("replay", "\"forged\": true", "\"forged\": false"),
+        ("esp", "\"encr_id\": 14", "\"encr_id\": 15"),
+        ("esp", "\"icv_len\": 8", "\"icv_len\": 12"),
+        ("esp", "\"seq_lo\": ", "\"seq_lo\": 1"),
+    ] {
+        let text = content(file);
+        assert!(text.contains(from), "{file} {from}");
+        let path = dir.file("numbers.json", text.replacen(from, to, 1));
+        let run = sprat(&["vectors", &path], "");
+        assert!(
+            run.out.contains(" 1 failed, 0 skipped\n"),
+            "{file} {from}: {run:#?}"
+        );
+        assert_eq!(run.code, Some(1));
+    }
+}
+
+#[test]
+fn unknown_values_fail() {
+    let dir = Dir::new("unknown");
+    for (file, from, to, told) in [
+        (
+            "esp-negative",
+            "\"expect\": \"accept\"",
+            "\"expect\": \"maybe\"",
+            "unknown expect",
+        ),
+        (
+            "esp-negative",
+            "\"event\": \"integrity\"",
+            "\"event\": \"bad luck\"",
+            "unknown event",
+        ),
+        (
+            "esp-published",
+            "\"kind\": \"mac\"",
+            "\"kind\": \"hash\"",
+            "unknown computation",
+        ),
+        (
+            "replay",
+            "\"verdict\": \"accept\"",
+            "\"verdict\": \"ok\"",
+            "unknown verdict",
+        ),
+        (
+            "esp",
+            "\"mode\": \"tunnel\"",
+            "\"mode\": \"beet\"",
+            "unknown mode",
+        ),
+        (
+            "esp",
+            "\"encr\": \"ENCR_AES_CBC\"",
+            "\"encr\": \"ENCR_ROT13\"",
+            "unknown encr",
+        ),
+        (
+            "esp",
+            "\"iv_len\": 8",
+            "\"ivlen\": 8",
+            "no member \"iv_len\"",
+        ),
+    ] {
+        let path = dir.file("unknown.json", content(file).replacen(from, to, 1));
+        let run = sprat(&["vectors", &path], "");
+        assert!(
+            run.out.contains(" 1 failed, 0 skipped\n"),
+            "{from}: {run:#?}"
+        );
+        assert!(
+            run.out.contains(told) && run.code == Some(1),
+            "{from}: {run:#?}"
+        );
+    }
+}
+
+#[test]
+fn files_that_are_not_understood_are_errors() {
+    let dir = Dir::new("files");
+    let replay = content("replay");
+    for (name, text, told) in [
+        (
+            "kind",
+            replay.replacen("\"replay\"", "\"replays\"", 1),
+            "unknown kind",
+        ),
+        (
+            "list",
+            replay.replacen("\"scenarios\"", "\"scenes\"", 2),
+            "unknown list",
+        ),
+        (
+            "count",
+            replay.replacen("\"scenarios\": 65", "\"scenarios\": 64", 1),
+            "has 65 cases",
+        ),
+        ("cut", replay[..replay.len() / 2].to_owned(), "EOF"),
+        ("empty", String::new(), "EOF"),
+    ] {
+        let path = dir.file("f.json", text);
+        let run = sprat(&["vectors", &path, &shared("replay")], "");
+        assert!(run.err.contains(told), "{name}: {run:#?}");
+        assert_eq!(run.code, Some(2), "{name}: {run:#?}");
+        // The other file still runs, and what is not known is not passed over.
+        let skipped = if matches!(name, "cut" | "empty") {
+            0
+        } else {
+            65
+        };
+        let sum = format!("65 passed, 0 failed, {skipped} skipped\n");
+        assert!(run.out.ends_with(&sum), "{name}: {run:#?}");
+    }
+    let run = sprat(&["vectors", &dir.path("not there")], "");
+    assert_eq!(run.code, Some(2));
+    assert_eq!(sprat(&["vectors"], "").code, Some(2));
+}
