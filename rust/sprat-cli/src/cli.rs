@@ -22,6 +22,41 @@ Exit codes:
   1  a case failed
   2  a file cannot be read or understood";
 
+const OPEN_HELP: &str = "\
+Without --in packets are hex digits, one IP packet an argument or, without
+arguments, a line of standard input; each opened packet is one line of output.
+Packets that are not ESP come out unchanged.
+
+With --in every packet of the capture that an SA opens is written without ESP
+(link type RAW); all others are written unchanged, with a comment that names SA
+and drop reason where an SA refused. Fragments are reported, not reassembled.
+
+Examples:
+  sprat open --sa sas.toml 4500007404d2...
+  sprat open --sa sas.toml --in wire.pcapng --out clear.pcapng
+
+Exit codes:
+  0  everything that met an SA was opened
+  1  a packet was refused, or the configuration is wrong
+  2  the command line or a file cannot be understood";
+
+const SEAL_HELP: &str = "\
+Without --in packets are hex digits, one IP packet an argument or, without
+arguments, a line of standard input; each sealed packet is one line of output.
+
+The SA is --sa-name, else the only one with direction = \"out\", else the only
+one of the file. Its number continues behind sequence_start unless --seq is
+given. Never send what two runs have sealed with the same number and key.
+
+Examples:
+  sprat seal --sa sas.toml --seq 7 4500001c...
+  sprat seal --sa sas.toml --sa-name to-b --in clear.pcap --out wire.pcapng
+
+Exit codes:
+  0  every packet was sealed
+  1  a packet was refused, or the configuration is wrong
+  2  the command line or a file cannot be understood";
+
 const CHECK_HELP: &str = "\
 Every fault is one line `file:line: key: what is wrong; allowed: ...`. A file
 without fault gives a table of its SAs; keys are never printed.
@@ -48,6 +83,12 @@ pub enum Command {
     /// Run files of test vectors and compare every output
     #[command(after_help = VECTORS_HELP)]
     Vectors(VectorsArgs),
+    /// Open ESP packets: verify, decrypt, take ESP off
+    #[command(after_help = OPEN_HELP)]
+    Open(OpenArgs),
+    /// Seal IP packets into ESP
+    #[command(after_help = SEAL_HELP)]
+    Seal(SealArgs),
     /// Work on security associations
     #[command(after_help = CHECK_HELP)]
     Sa {
@@ -80,4 +121,60 @@ pub struct VectorsArgs {
     /// Vector files, JSON; the member `kind` says what they hold
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+}
+
+/// Where packets come from and go to.
+#[derive(Debug, Args)]
+pub struct Streams {
+    /// Configuration with the SAs, TOML
+    #[arg(long, value_name = "FILE")]
+    pub sa: PathBuf,
+    /// Capture to read, pcap or pcapng
+    #[arg(long = "in", value_name = "CAPTURE", requires = "output")]
+    pub input: Option<PathBuf>,
+    /// Capture to write, pcapng
+    #[arg(
+        long = "out",
+        id = "output",
+        value_name = "CAPTURE",
+        requires = "input"
+    )]
+    pub output: Option<PathBuf>,
+    /// IP packets in hex
+    #[arg(value_name = "HEX", conflicts_with = "input")]
+    pub packets: Vec<String>,
+}
+
+/// `sprat open`.
+#[derive(Debug, Args)]
+pub struct OpenArgs {
+    /// Input and output.
+    #[command(flatten)]
+    pub streams: Streams,
+}
+
+/// `sprat seal`.
+#[derive(Debug, Args)]
+pub struct SealArgs {
+    /// Input and output.
+    #[command(flatten)]
+    pub streams: Streams,
+    /// SA to seal with
+    #[arg(long, value_name = "NAME")]
+    pub sa_name: Option<String>,
+    /// Sequence number of the first packet, 64 bits with ESN
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub seq: Option<u64>,
+    /// IV in hex, for one packet and a transform with a random IV (CBC)
+    #[arg(long, value_name = "HEX")]
+    pub iv: Option<String>,
+    /// Octets of TFC padding behind the payload
+    #[arg(long, value_name = "OCTETS", default_value_t = 0)]
+    pub tfc: u16,
+    /// Octets of padding beyond the least, a multiple of the alignment
+    #[arg(long, value_name = "OCTETS", default_value_t = 0)]
+    pub pad: u8,
+    /// Identification of the first outer IPv4 header; each packet takes the next
+    #[arg(long, value_name = "N")]
+    pub ipv4_id: Option<u16>,
 }

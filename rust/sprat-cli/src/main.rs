@@ -8,6 +8,7 @@ mod check;
 mod cli;
 mod fail;
 mod hex;
+mod packets;
 mod vectors;
 
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<Outcome, Fail> {
     match command {
         Command::Vectors(args) => vectors::run(&args.files),
+        Command::Open(args) => packets::open::run(&args),
+        Command::Seal(args) => packets::seal::run(&args),
         Command::Sa {
             command: SaCommand::Check { file },
         } => check::run(&file),

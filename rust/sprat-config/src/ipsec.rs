@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use sprat_core::crypto::{Keys, Suite, SuiteError};
 use sprat_core::esp::{InboundSa, OutboundSa};
 use sprat_core::ipsec::Ipsec;
+use sprat_core::num::Sn64;
 use sprat_core::sa::{Lifetime, Lookup, Mode, SaError};
 use sprat_core::selector::Selector;
 use sprat_core::spd::{self, Action, Policy};
@@ -59,9 +60,13 @@ impl SaConfig {
 
     /// The sending side; the first packet carries `sequence_start` + 1.
     pub fn outbound(&self, now: Instant) -> Result<OutboundSa, BuildError> {
+        self.outbound_from(self.sequence_start, now)
+    }
+
+    /// The sending side; the first packet carries `last` + 1.
+    pub fn outbound_from(&self, last: Sn64, now: Instant) -> Result<OutboundSa, BuildError> {
         let suite = self.suite().map_err(|error| self.error(error))?;
-        OutboundSa::new(self.params, suite, self.sequence_start, now)
-            .map_err(|error: SaError| self.error(error))
+        OutboundSa::new(self.params, suite, last, now).map_err(|error: SaError| self.error(error))
     }
 
     /// The receiving side, with `sequence_start` as the highest number verified.

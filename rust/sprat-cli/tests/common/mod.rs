@@ -1,6 +1,8 @@
 //! Runs the binary and keeps what it said.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod capture;
+
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

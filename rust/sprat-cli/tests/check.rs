@@ -1,0 +1,118 @@
+//! `sprat sa check`, help texts and man pages.
+
+mod common;
+
+use common::{Dir, sprat};
+
+#[test]
+fn a_wrong_file_is_told_line_by_line() {
+    let dir = Dir::new("check");
+    let text = "[[sa]]\nname = \"a\"\nspi = 12\nmode = \"tunel\"\nencr = \"ENCR_AES_CCM_8\"\n\
+                encr_key = \"0011223344556677\"\nsallt = \"010203\"\n";
+    let file = dir.file("sas.toml", text);
+    let run = sprat(&["sa", "check", &file], "");
+    assert_eq!((run.code, run.out.as_str()), (Some(1), ""));
+    let expected = [
+        ":1: sa.salt: missing for ENCR_AES_CCM_8; allowed: 3 octets",
+        ":3: sa.spi: number out of range; allowed: 256 to 4294967295",
+        ":4: sa.mode: \"tunel\" does not fit here; allowed: \"transport\", \"tunnel\"",
+        ":6: sa.encr_key: 8 octets do not fit ENCR_AES_CCM_8; allowed: 16, 24 or 32 octets",
+        ":7: sa.sallt: unknown key, perhaps salt; allowed: name, direction, spi, ",
+    ];
+    let lines: Vec<&str> = run.err.lines().collect();
+    assert_eq!(lines.len(), expected.len(), "{run:?}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(
+            line.starts_with(&format!("error: {file}{expected}")),
+            "{line}\n{expected}"
+        );
+    }
+}
+
+#[test]
+fn a_right_file_is_listed_without_keys() {
+    let dir = Dir::new("right");
+    let text = "[[sa]]\nname = \"office\"\ndirection = \"in\"\nspi = 0x1234\nmode = \"transport\"\nesn = true\n\
+                encr = \"aes-cbc\"\nkeymat = \"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff01234567\"\n\
+                integ = \"sha1\"\nreplay_window = 0\n";
+    let run = sprat(&["sa", "check", &dir.file("sas.toml", text)], "");
+    assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
+    let row: Vec<&str> = run.out.lines().nth(1).unwrap().split_whitespace().collect();
+    let expected = [
+        "office",
+        "in",
+        "0x00001234",
+        "transport",
+        "ENCR_AES_CBC/128",
+        "AUTH_HMAC_SHA1_96",
+        "64",
+        "off",
+    ];
+    assert_eq!(row, expected);
+    assert!(run.out.ends_with("1 SAs, 0 policies, no gateway\n"));
+    assert!(
+        !run.out.contains("0011") && !run.out.contains("eeff"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn old_transforms_work_here() {
+    let dir = Dir::new("legacy");
+    let text = "[[sa]]\nname = \"old\"\nspi = 256\nmode = \"transport\"\nencr = \"3des\"\ninteg = \"md5\"\n";
+    let text = format!("{text}keymat = \"{}\"\n", "5a".repeat(40));
+    assert_eq!(
+        sprat(&["sa", "check", &dir.file("sas.toml", text)], "").code,
+        Some(0)
+    );
+}
+
+#[test]
+fn a_missing_file_is_an_error() {
+    let run = sprat(&["sa", "check", "/nowhere/sas.toml"], "");
+    assert_eq!((run.code, run.out.as_str()), (Some(1), ""));
+    assert!(
+        run.err
+            .starts_with("error: /nowhere/sas.toml: cannot be read: "),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn every_command_has_help_with_examples_and_exit_codes() {
+    for args in [&["vectors"][..], &["open"], &["seal"], &["sa", "check"]] {
+        let run = sprat(&[args, &["--help"]].concat(), "");
+        assert_eq!(run.code, Some(0));
+        let command = format!("  sprat {} ", args.join(" "));
+        assert!(
+            run.out.contains("Example") && run.out.contains(&command),
+            "{}",
+            run.out
+        );
+        assert!(run.out.contains("Exit codes:"), "{}", run.out);
+    }
+    let run = sprat(&["--version"], "");
+    assert_eq!(run.out, format!("sprat {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn man_pages_are_written_for_every_command() {
+    let dir = Dir::new("man");
+    let pages = dir.path("pages");
+    assert_eq!(sprat(&["man", &pages], "").code, Some(0));
+    for page in [
+        "sprat",
+        "sprat-vectors",
+        "sprat-open",
+        "sprat-seal",
+        "sprat-sa",
+        "sprat-sa-check",
+    ] {
+        let text = std::fs::read_to_string(format!("{pages}/{page}.1")).unwrap();
+        assert!(
+            text.contains(".TH") && text.contains("Exit codes"),
+            "{page}"
+        );
+    }
+    assert!(!std::fs::exists(format!("{pages}/sprat-man.1")).unwrap());
+}

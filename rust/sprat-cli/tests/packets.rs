@@ -1,0 +1,289 @@
+//! `sprat seal` and `sprat open` with packets in hex.
+
+mod common;
+
+use common::{Dir, sprat};
+use sprat_core::crypto::{Encr, Integ};
+
+/// IPv4 and UDP with `len` octets of data.
+fn udp4(len: u8) -> String {
+    let total = 28 + len;
+    let data: String = (0..len).map(|n| format!("{n:02x}")).collect();
+    let checksum = 0xffff
+        - [
+            0x4500,
+            u32::from(total),
+            0x4011,
+            0x0a00,
+            0x0001,
+            0x0a00,
+            0x0002,
+        ]
+        .iter()
+        .fold(0, |sum: u32, word| (sum + word) % 0xffff);
+    format!(
+        "450000{total:02x}000000004011{checksum:04x}0a0000010a00000200090009{:04x}0000{data}",
+        8 + u16::from(len)
+    )
+}
+
+fn key(octets: usize, seed: usize) -> String {
+    (0..octets)
+        .map(|n| format!("{:02x}", (n * 7 + seed) % 251))
+        .collect()
+}
+
+/// One `[[sa]]` for these transforms.
+fn sa(encr: Encr, key_len: usize, integ: Integ, more: &str) -> String {
+    format!(
+        "[[sa]]\nname = \"x\"\nspi = 0x1234\nencr = \"{}\"\nencr_key = \"{}\"\nsalt = \"{}\"\n\
+         integ = \"{}\"\ninteg_key = \"{}\"\n{more}",
+        encr.name(),
+        key(key_len, 1),
+        key(encr.salt_len(), 2),
+        integ.name(),
+        key(integ.key_len(), 3),
+    )
+}
+
+const TUNNEL: &str =
+    "mode = \"tunnel\"\n[sa.tunnel]\nsource = \"192.0.2.1\"\ndestination = \"192.0.2.2\"\n";
+const TRANSPORT: &str = "mode = \"transport\"\n";
+
+#[test]
+fn every_transform_seals_and_opens_in_both_modes() {
+    let dir = Dir::new("transforms");
+    let input: Vec<String> = [0, 1, 7, 100].map(udp4).to_vec();
+    let mut pairs = 0;
+    for encr in Encr::ALL {
+        for integ in Integ::ALL.iter().filter(|integ| encr.allows(**integ)) {
+            for key_len in encr.key_lens() {
+                let mode = if pairs % 2 == 0 { TUNNEL } else { TRANSPORT };
+                let esn = format!("esn = {}\n{mode}", pairs % 3 == 0);
+                let file = dir.file("sas.toml", sa(*encr, *key_len, *integ, &esn));
+                let sealed = sprat(&["seal", "--sa", &file], &input.join("\n"));
+                assert_eq!(
+                    (sealed.code, sealed.err.as_str()),
+                    (Some(0), ""),
+                    "{encr:?} {integ:?}"
+                );
+                assert_eq!(sealed.out.lines().count(), input.len());
+                let opened = sprat(&["open", "--sa", &file], &sealed.out);
+                assert_eq!(opened.code, Some(0), "{encr:?} {integ:?} {opened:?}");
+                let same: Vec<&str> = opened.out.lines().collect();
+                assert_eq!(same, input, "{encr:?} {integ:?}");
+                pairs += 1;
+            }
+        }
+    }
+    assert_eq!(pairs, 93);
+}
+
+#[test]
+fn each_refusal_is_named_and_the_rest_goes_on() {
+    let dir = Dir::new("refusals");
+    let more = format!("replay_window = 32\n{TUNNEL}");
+    let file = dir.file("sas.toml", sa(Encr::AesCcm8, 16, Integ::None, &more));
+    let sealed = sprat(&["seal", "--sa", &file, &udp4(4)], "").out;
+    let sealed = sealed.trim();
+    let flipped = format!(
+        "{}{}",
+        &sealed[..sealed.len() - 1],
+        if sealed.ends_with('0') { '1' } else { '0' }
+    );
+    let other_spi = sealed.replacen("00001234", "00004321", 1);
+    let fragment = format!("{}2000{}", &sealed[..12], &sealed[16..]);
+    let input = [
+        &flipped,
+        sealed,
+        sealed,
+        &other_spi,
+        &fragment,
+        "4500",
+        "xyz",
+        "# a remark",
+        "",
+        &udp4(1),
+    ];
+    let run = sprat(&["open", "--sa", &file], &input.join("\n"));
+    assert_eq!(run.code, Some(1));
+    assert_eq!(
+        run.out,
+        format!("{}\n{}\n", udp4(4), udp4(1)),
+        "ESP opened, the rest unchanged"
+    );
+    let told: Vec<&str> = run
+        .err
+        .lines()
+        .map(|line| line.split(": ").nth(1).unwrap())
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "integrity",
+            "replay",
+            "no-sa",
+            "fragment",
+            "not-ip",
+            "not-hex"
+        ]
+    );
+    assert!(
+        run.err
+            .starts_with("error: integrity: ICV does not verify (RFC 4303 s3.4.4) (line 1)\n")
+    );
+    let run = sprat(&["open", "--sa", &file, sealed], "");
+    assert_eq!((run.code, run.out.trim()), (Some(0), udp4(4).as_str()));
+}
+
+#[test]
+fn seal_options_do_what_they_say() {
+    let dir = Dir::new("options");
+    let file = dir.file("sas.toml", sa(Encr::AesCbc, 16, Integ::HmacSha1_96, TUNNEL));
+    let iv = "000102030405060708090a0b0c0d0e0f";
+    let args = [
+        "seal",
+        "--sa",
+        &file,
+        "--seq",
+        "7",
+        "--iv",
+        iv,
+        "--ipv4-id",
+        "258",
+        "--sa-name",
+        "x",
+    ];
+    let args: Vec<&str> = args.into_iter().collect();
+    let packet = udp4(4);
+    let once = sprat(&[&args[..], &[&packet]].concat(), "").out;
+    assert_eq!(
+        once,
+        sprat(&[&args[..], &[&packet]].concat(), "").out,
+        "all of it is given"
+    );
+    // Identification, SPI, number, IV.
+    assert_eq!((&once[8..12], &once[40..56]), ("0102", "0000123400000007"));
+    assert_eq!(&once[56..88], iv);
+    let two = sprat(&[&args[..], &[&packet, &packet]].concat(), "");
+    assert!(
+        two.code == Some(2) && two.err.contains("--iv serves one packet"),
+        "{two:?}"
+    );
+    let plain = sprat(&["seal", "--sa", &file, &packet], "").out;
+    for (option, octets) in [("--tfc", 32), ("--pad", 48)] {
+        let grown = sprat(
+            &["seal", "--sa", &file, option, &octets.to_string(), &packet],
+            "",
+        )
+        .out;
+        assert_eq!(grown.len(), plain.len() + 2 * octets, "{option}");
+        assert_eq!(
+            sprat(&["open", "--sa", &file, grown.trim()], "").out.trim(),
+            packet
+        );
+    }
+    assert_ne!(
+        plain,
+        sprat(&["seal", "--sa", &file, &packet], "").out,
+        "random IV"
+    );
+}
+
+#[test]
+fn wrong_uses_are_told_and_end_with_two() {
+    let dir = Dir::new("uses");
+    let one = sa(Encr::AesCcm8, 16, Integ::None, TUNNEL);
+    let file = dir.file("sas.toml", &one);
+    let both = one.clone() + &one.replace("\"x\"", "\"y\"").replace("0x1234", "0x1235");
+    let both = dir.file("both.toml", both);
+    let packet = udp4(0);
+    for (args, told) in [
+        (
+            &["seal", "--sa", &file, "--iv", "00", &packet][..],
+            "the sequence number makes the IV of ENCR_AES_CCM_8",
+        ),
+        (
+            &["seal", "--sa", &file, "--seq", "4294967296", &packet],
+            "without esn at most 4294967295",
+        ),
+        (&["seal", "--sa", &file, "--seq", "0", &packet], "--seq"),
+        (
+            &["seal", "--sa", &file, "--sa-name", "z", &packet],
+            "no SA has the name \"z\"",
+        ),
+        (
+            &["seal", "--sa", &both, &packet],
+            "--sa-name with one of: \"x\", \"y\"",
+        ),
+        (&["open", "--sa", &file, "--in", "a.pcap"], "--out"),
+        (&["open", &packet], "--sa"),
+        (
+            &[
+                "open",
+                "--sa",
+                &file,
+                "--in",
+                "/nowhere/a",
+                "--out",
+                "/nowhere/b",
+            ],
+            "/nowhere/a",
+        ),
+        (&["unseal"], "unseal"),
+    ] {
+        let run = sprat(args, "");
+        assert_eq!(run.code, Some(2), "{args:?} {run:?}");
+        assert!(
+            run.err.contains(told) && run.out.is_empty(),
+            "{args:?} {run:?}"
+        );
+    }
+    let end = sprat(
+        &[
+            "seal",
+            "--sa",
+            &file,
+            "--seq",
+            "4294967295",
+            &packet,
+            &packet,
+        ],
+        "",
+    );
+    assert_eq!((end.code, end.out.lines().count()), (Some(1), 1));
+    assert!(end.err.starts_with("error: sn-exhausted: "), "{end:?}");
+    let small = dir.file("small.toml", one.replace("mode =", "path_mtu = 68\nmode ="));
+    let big = sprat(&["seal", "--sa", &small, &udp4(60)], "");
+    assert!(
+        big.err.starts_with("error: too-big: ") && big.err.contains("at most "),
+        "{big:?}"
+    );
+    let broken = dir.file("broken.toml", one.replace("0x1234", "5"));
+    let run = sprat(&["open", "--sa", &broken, &packet], "");
+    assert!(
+        run.code == Some(1) && run.err.contains("broken.toml:3: sa.spi: "),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    use std::io::Read;
+    use std::process::{Command, Stdio};
+    let dir = Dir::new("pipe");
+    let file = dir.file("sas.toml", sa(Encr::AesCcm8, 16, Integ::None, TUNNEL));
+    let packets = vec![udp4(100); 4000].join("\n");
+    let input = dir.file("packets", packets);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sprat"))
+        .args(["seal", "--sa", &file])
+        .stdin(std::fs::File::open(input).unwrap())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 16];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+}
