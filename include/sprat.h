@@ -1523,6 +1523,19 @@ int32_t sprat_seal(struct sprat_sa *sa,
 
 #if defined(SPRAT_HOST)
 /*
+ Makes a dummy packet (RFC 4303 s2.6), which its receiver verifies and throws
+ away: the octets in buf are its payload, and nobody reads them. Tunnel mode
+ only: in transport mode the reason is unsupported. Consumes a sequence
+ number. Else as sprat_seal().
+ */
+int32_t sprat_seal_dummy(struct sprat_sa *sa,
+                         struct sprat_buf *buf,
+                         const struct sprat_seal_args *args,
+                         struct sprat_result *result);
+#endif
+
+#if defined(SPRAT_HOST)
+/*
  Opens the IP packet in buf, which carries ESP raw or in UDP, with an inbound
  SA, in place. With SPRAT_OK the verdict is DELIVER (buf holds the inner
  packet) or DROP (reason says why; no plaintext is left in buf).

@@ -153,7 +153,6 @@ fn report_sa_error(r: &mut Reader<'_>, section: &Section<'_>, error: SaError) {
         SaError::ReplayWindow | SaError::ReplayMultiSender => "replay_window",
         SaError::SoftAboveHard => "lifetime",
         SaError::ImplicitIvMultiSender => "multi_sender",
-        SaError::ReplayWithoutIntegrity => "integ",
         _ => "name",
     };
     r.report(section.place(key), error.to_string(), "");

@@ -268,8 +268,6 @@ pub enum SaError {
     SenderId,
     /// One of several senders has no identifier: two would use one nonce (RFC 6054).
     SenderIdMissing,
-    /// Anti-replay without integrity (RFC 4303 s3.4.3).
-    ReplayWithoutIntegrity,
 }
 
 impl core::fmt::Display for SaError {
@@ -292,7 +290,6 @@ impl core::fmt::Display for SaError {
             SaError::SenderIdMissing => {
                 "one of several senders needs an identifier, else two use one nonce"
             }
-            SaError::ReplayWithoutIntegrity => "anti-replay needs integrity",
         })
     }
 }

@@ -97,14 +97,8 @@ pub(crate) unsafe trait Versioned: Copy {
 /// # Safety
 /// `pointer` is NULL or points to as many octets as its first field says.
 pub(crate) unsafe fn read<T: Versioned>(pointer: *const T) -> Status<T> {
-    if pointer.is_null() {
-        return Err(SPRAT_E_NULL);
-    }
-    // SAFETY: every such struct begins with its size.
-    let given = unsafe { pointer.cast::<u32>().read() } as usize;
-    if given < T::FIRST_SIZE || given > 4096 {
-        return Err(SPRAT_E_ARGUMENT);
-    }
+    // SAFETY: forwarded.
+    let given = unsafe { room(pointer) }?;
     // SAFETY: the caller answers for `given` octets.
     let source = unsafe { slice::from_raw_parts(pointer.cast::<u8>(), given) };
     let (known, unknown) = source.split_at(given.min(size_of::<T>()));
@@ -119,12 +113,12 @@ pub(crate) unsafe fn read<T: Versioned>(pointer: *const T) -> Status<T> {
     }
 }
 
-/// Writes as much of `value` as the caller's struct has room for; its size
-/// field stays.
+/// Octets that a caller's struct has room for. Asked before a call changes
+/// anything, so that [`write`] cannot fail after it.
 ///
 /// # Safety
-/// `pointer` is NULL or points to as many writable octets as its first field says.
-pub(crate) unsafe fn write<T: Versioned>(pointer: *mut T, value: &T) -> Status<()> {
+/// `pointer` is NULL or points to as many octets as its first field says.
+pub(crate) unsafe fn room<T: Versioned>(pointer: *const T) -> Status<usize> {
     if pointer.is_null() {
         return Err(SPRAT_E_NULL);
     }
@@ -133,6 +127,17 @@ pub(crate) unsafe fn write<T: Versioned>(pointer: *mut T, value: &T) -> Status<(
     if room < T::FIRST_SIZE || room > 4096 {
         return Err(SPRAT_E_ARGUMENT);
     }
+    Ok(room)
+}
+
+/// Writes as much of `value` as the caller's struct has room for; its size
+/// field stays.
+///
+/// # Safety
+/// `pointer` is NULL or points to as many writable octets as its first field says.
+pub(crate) unsafe fn write<T: Versioned>(pointer: *mut T, value: &T) -> Status<()> {
+    // SAFETY: forwarded.
+    let room = unsafe { room(pointer) }?;
     let len = room.min(size_of::<T>()) - size_of::<u32>();
     let from = ptr::from_ref(value).cast::<u8>();
     // SAFETY: both sides have `len` octets behind their size field, and a

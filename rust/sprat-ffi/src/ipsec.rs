@@ -6,7 +6,9 @@ use sprat_core::num::Sn64;
 use sprat_core::spd::{Action, Direction, Policy};
 use sprat_core::time::Instant;
 
-use crate::boundary::{Handle, Status, guarded, octets, read, reference, reference_mut, write};
+use crate::boundary::{
+    Handle, Status, guarded, octets, read, reference, reference_mut, room, write,
+};
 use crate::host_types::*;
 use crate::sa;
 use crate::status::*;
@@ -167,7 +169,7 @@ pub unsafe extern "C" fn sprat_ipsec_outbound(
         change(ipsec, |ipsec| {
             let (buf, args) = (reference_mut(buf)?, read(args)?);
             let args = args.get()?;
-            reference(result)?;
+            room(result)?;
             let outcome = buf.with(|buf| ipsec.outbound(buf, &args))?;
             sa::report(outcome, result)
         })
@@ -194,7 +196,7 @@ pub unsafe extern "C" fn sprat_ipsec_inbound(
     unsafe {
         change(ipsec, |ipsec| {
             let buf = reference_mut(buf)?;
-            reference(result)?;
+            room(result)?;
             let outcome = buf.with(|buf| ipsec.inbound(buf, Instant(now_ms)))?;
             sa::report(Ok(outcome), result)
         })
@@ -220,7 +222,7 @@ pub unsafe extern "C" fn sprat_ipsec_inbound_esp(
         change(ipsec, |ipsec| {
             let (buf, outer) = (reference_mut(buf)?, read(outer)?);
             let facts = outer.get()?;
-            reference(result)?;
+            room(result)?;
             let outcome = buf.with(|buf| ipsec.inbound_esp(buf, &facts, Instant(now_ms)))?;
             sa::report(Ok(outcome), result)
         })

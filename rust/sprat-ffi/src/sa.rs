@@ -2,9 +2,9 @@
 
 use core::ffi::{CStr, c_char};
 
-use sprat_core::buf::Short;
+use sprat_core::buf::{PacketBuf, Short};
 use sprat_core::crypto::{Encr, EspSuite, Integ, IvSource, Keys, Suite};
-use sprat_core::esp::{InboundSa, OutboundSa, SealError};
+use sprat_core::esp::{InboundSa, OutboundSa, SealArgs, SealError, Sealed};
 use sprat_core::ipsec::{Outcome, Sa, Verdict};
 use sprat_core::num::{Sn64, Spi};
 use sprat_core::sa::{
@@ -13,7 +13,7 @@ use sprat_core::sa::{
 use sprat_core::time::Instant;
 
 use crate::boundary::{
-    Handle, Status, elements, guarded, octets, read, reference, reference_mut, write,
+    Handle, Status, elements, guarded, octets, read, reference, reference_mut, room, write,
 };
 use crate::host_types::*;
 use crate::status::*;
@@ -255,6 +255,38 @@ pub unsafe extern "C" fn sprat_seal(
     result: *mut sprat_result,
 ) -> i32 {
     // SAFETY: forwarded to the caller.
+    unsafe { seal_with(sa, (buf, args, result), OutboundSa::seal) }
+}
+
+/// Makes a dummy packet (RFC 4303 s2.6), which its receiver verifies and throws
+/// away: the octets in buf are its payload, and nobody reads them. Tunnel mode
+/// only: in transport mode the reason is unsupported. Consumes a sequence
+/// number. Else as sprat_seal().
+///
+/// # Safety
+/// Pointers are NULL or valid; buf->data points to buf->capacity octets.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sprat_seal_dummy(
+    sa: *mut sprat_sa,
+    buf: *mut sprat_buf,
+    args: *const sprat_seal_args,
+    result: *mut sprat_result,
+) -> i32 {
+    // SAFETY: forwarded to the caller.
+    unsafe { seal_with(sa, (buf, args, result), OutboundSa::seal_dummy) }
+}
+
+/// How a packet is sealed: `OutboundSa::seal` or `OutboundSa::seal_dummy`.
+type Seal = fn(&mut OutboundSa, &mut PacketBuf<'_>, &SealArgs<'_>) -> Result<Sealed, SealError>;
+
+/// # Safety
+/// As sprat_seal().
+unsafe fn seal_with(
+    sa: *mut sprat_sa,
+    (buf, args, result): (*mut sprat_buf, *const sprat_seal_args, *mut sprat_result),
+    seal: Seal,
+) -> i32 {
+    // SAFETY: forwarded.
     let Ok(sa) = (unsafe { reference_mut(sa) }) else {
         return SPRAT_E_NULL;
     };
@@ -262,21 +294,18 @@ pub unsafe extern "C" fn sprat_seal(
         let Sa::Outbound(sa) = sa else {
             return Err(SPRAT_E_ARGUMENT);
         };
-        // SAFETY: forwarded to the caller.
+        // SAFETY: forwarded.
         unsafe {
             let (buf, args) = (reference_mut(buf)?, read(args)?);
             let args = args.get()?;
-            reference(result)?;
-            let sealed = buf.with(|buf| sa.seal(buf, &args))?;
+            room(result)?;
+            let sealed = buf.with(|buf| seal(sa, buf, &args))?;
             report(sealed_outcome(sa, sealed), result)
         }
     })
 }
 
-fn sealed_outcome(
-    sa: &OutboundSa,
-    sealed: Result<sprat_core::esp::Sealed, SealError>,
-) -> Result<Outcome, Short> {
+fn sealed_outcome(sa: &OutboundSa, sealed: Result<Sealed, SealError>) -> Result<Outcome, Short> {
     let known = Outcome {
         spi: sa.params().spi.0,
         ..Outcome::default()
@@ -332,7 +361,7 @@ pub unsafe extern "C" fn sprat_open(
         // SAFETY: forwarded to the caller.
         unsafe {
             let buf = reference_mut(buf)?;
-            reference(result)?;
+            room(result)?;
             let opened = buf.with(|buf| sa.open(buf, Instant(now_ms)))?;
             let spi = sa.params().spi.0;
             let outcome = match opened {
