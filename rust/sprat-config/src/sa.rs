@@ -2,10 +2,11 @@
 
 use core::net::IpAddr;
 
-use sprat_core::crypto::{Encr, Integ};
+use sprat_core::crypto::{Encr, Integ, IvSource};
 use sprat_core::num::{Sn64, Spi};
 use sprat_core::sa::{
-    Df, Dscp, Lifetime, Limit, Lookup, Mode, NatOriginal, SaError, SaParams, Tunnel, UdpEncap,
+    Df, Dscp, Lifetime, Limit, Lookup, Mode, NatOriginal, SaError, SaParams, SenderId, Tunnel,
+    UdpEncap,
 };
 use sprat_core::selector::Selector;
 
@@ -68,6 +69,11 @@ pub(crate) fn read(r: &mut Reader<'_>, section: &Section<'_>) -> Option<SaConfig
     if transforms.encr.implicit_iv() && params.multi_sender {
         report_sa_error(r, section, SaError::ImplicitIvMultiSender);
     }
+    let counter_iv = transforms.encr.iv_source() == IvSource::Counter;
+    let sends_among_others = params.multi_sender && direction == Some(Direction::Out);
+    if sends_among_others && counter_iv && !section.has("sender_id") {
+        report_sa_error(r, section, SaError::SenderIdMissing);
+    }
     (r.problem_count() == before).then_some(SaConfig {
         name: name?,
         direction,
@@ -123,6 +129,7 @@ fn params(r: &mut Reader<'_>, section: &Section<'_>) -> Option<SaParams> {
     let tfc_allowed = r.flag(section, "tfc_allowed").unwrap_or(true);
     let path_mtu = path_mtu(r, section);
     let nat_original = nat_original(r, section, udp_encap.is_some());
+    let sender_id = sender_id(r, section, multi_sender);
     let params = SaParams {
         esn,
         replay_window: replay_window.unwrap_or(if multi_sender { 0 } else { DEFAULT_WINDOW }),
@@ -132,6 +139,7 @@ fn params(r: &mut Reader<'_>, section: &Section<'_>) -> Option<SaParams> {
         lifetime,
         tfc_allowed,
         multi_sender,
+        sender_id,
         path_mtu,
         ..SaParams::new(spi?, mode?)
     };
@@ -153,6 +161,7 @@ fn report_sa_error(r: &mut Reader<'_>, section: &Section<'_>, error: SaError) {
         SaError::ReplayWindow | SaError::ReplayMultiSender => "replay_window",
         SaError::SoftAboveHard => "lifetime",
         SaError::ImplicitIvMultiSender => "multi_sender",
+        SaError::SenderId | SaError::SenderIdMissing => "sender_id",
         _ => "name",
     };
     r.report(section.place(key), error.to_string(), "");
@@ -179,6 +188,29 @@ fn window(r: &mut Reader<'_>, section: &Section<'_>) -> Option<u16> {
         return None;
     }
     Some(window)
+}
+
+fn sender_id(r: &mut Reader<'_>, section: &Section<'_>, multi_sender: bool) -> Option<SenderId> {
+    let bits = r.number16(section, "sender_id_bits", 8..=16).unwrap_or(16);
+    if !matches!(bits, 8 | 12 | 16) {
+        let text = format!("{bits} does not fit here");
+        r.report(section.place("sender_id_bits"), text, "8, 12, 16");
+        return None;
+    }
+    let value = r.number16(section, "sender_id", 0..=u16::MAX >> (16 - bits));
+    for (name, beside, there) in [
+        ("sender_id", "multi_sender = true", multi_sender),
+        ("sender_id_bits", "sender_id", section.has("sender_id")),
+    ] {
+        if section.has(name) && !there {
+            let text = format!("stands without {beside}");
+            r.report(section.place(name), text, &format!("{beside} beside it"));
+        }
+    }
+    Some(SenderId {
+        bits: u8::try_from(bits).ok()?,
+        value: value?,
+    })
 }
 
 fn path_mtu(r: &mut Reader<'_>, section: &Section<'_>) -> u16 {

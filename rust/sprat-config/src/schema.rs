@@ -21,6 +21,8 @@ pub const SA: &[&str] = &[
     "sequence_start",
     "tfc_allowed",
     "multi_sender",
+    "sender_id",
+    "sender_id_bits",
     "path_mtu",
     "destination",
     "source",

@@ -242,6 +242,27 @@ fn what_keys_say_about_each_other_is_checked() {
 }
 
 #[test]
+fn senders_of_one_group_are_told_apart() {
+    let group = |more: &[(&str, &str)]| {
+        let mut edit = vec![("multi_sender", "true"), ("direction", "\"out\"")];
+        edit.extend(more);
+        lines(&sa(&edit))
+    };
+    let told = |lines: Vec<String>| lines.join("\n");
+    assert!(told(group(&[])).contains("sa.sender_id: one of several senders needs an identifier"));
+    assert_eq!(told(group(&[("sender_id", "65535")])), "");
+    let narrow = group(&[("sender_id_bits", "8"), ("sender_id", "256")]);
+    assert!(told(narrow).contains("sa.sender_id: number out of range; allowed: 0 to 255"));
+    let odd = group(&[("sender_id_bits", "10"), ("sender_id", "1")]);
+    assert!(told(odd).contains("sa.sender_id_bits: 10 does not fit here; allowed: 8, 12, 16"));
+    let alone = lines(&sa(&[("sender_id", "1")]));
+    assert!(told(alone).contains("sa.sender_id: stands without multi_sender = true"));
+    let config = Config::parse(&sa(&[("multi_sender", "true"), ("sender_id", "7")]), "f").unwrap();
+    let sender = config.sas[0].params.sender_id.unwrap();
+    assert_eq!((sender.bits, sender.value), (16, 7));
+}
+
+#[test]
 fn all_problems_come_at_once_in_the_order_of_the_lines() {
     let text = sa(&[
         ("spi", "1"),
