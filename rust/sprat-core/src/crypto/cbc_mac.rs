@@ -9,7 +9,6 @@ use cipher::{
 use zeroize::Zeroize;
 
 use super::ccm::Block;
-use super::key::block_of;
 
 /// Expanded keys.
 pub(super) struct CbcMac {
@@ -114,11 +113,8 @@ impl BlockCipherEncClosure for Chain<'_> {
             }
         }
         let last = if fill == 16 { self.whole } else { self.padded };
-        let pad = block_of(core::iter::repeat_n(0, fill).chain([0x80]));
-        mac.iter_mut()
-            .zip(last)
-            .zip(pad)
-            .for_each(|((to, key), pad)| *to ^= key ^ pad);
+        mac.iter_mut().zip(last).for_each(|(to, key)| *to ^= key);
+        mac.iter_mut().skip(fill).take(1).for_each(|to| *to ^= 0x80);
         backend.encrypt_block_inplace(&mut mac);
         *self.mac = mac;
     }

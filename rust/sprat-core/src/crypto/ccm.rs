@@ -11,16 +11,15 @@ use cipher::{
     array::Array, consts::U16, typenum::Unsigned,
 };
 
+use super::copy;
+
 /// A block of the cipher: 16 octets.
 pub(crate) type Block = Array<u8, U16>;
 
-/// Octets of the nonce: 3 of salt, 8 of IV (RFC 4309 s4).
-pub(crate) const NONCE_LEN: usize = 11;
-
 /// What one packet brings besides its data.
 pub(crate) struct Packet<'a> {
-    /// Salt and IV.
-    pub nonce: [u8; NONCE_LEN],
+    /// Nonce as a number of 88 bits: 3 octets of salt, 8 of IV (RFC 4309 s4).
+    pub nonce: u128,
     /// Octets of ICV: 8, 12 or 16.
     pub tag_len: u8,
     /// Additional data, framed for the MAC.
@@ -105,8 +104,8 @@ where
 {
     let len = u32::try_from(data.len()).ok()?;
     let mut tag = Block::default();
-    let b0 = framed(b0_flags(packet), &packet.nonce, len);
-    let a0 = framed(3, &packet.nonce, 0);
+    let b0 = framed(b0_flags(packet), packet.nonce, len);
+    let a0 = framed(3, packet.nonce, 0);
     cipher.encrypt_with_backend(OnePass::<OPEN> {
         b0,
         a0,
@@ -126,16 +125,10 @@ fn b0_flags(packet: &Packet<'_>) -> u8 {
 
 /// Flags, nonce and a 32-bit number: the shape of B0 and of the counter blocks.
 #[inline(always)]
-fn framed(flags: u8, nonce: &[u8; NONCE_LEN], number: u32) -> Block {
-    let mut block = Block::default();
-    let octets = core::iter::once(flags)
-        .chain(*nonce)
-        .chain(number.to_be_bytes());
-    block
-        .iter_mut()
-        .zip(octets)
-        .for_each(|(to, from)| *to = from);
-    block
+fn framed(flags: u8, nonce: u128, number: u32) -> Block {
+    (u128::from(flags) << 120 | nonce << 32 | u128::from(number))
+        .to_be_bytes()
+        .into()
 }
 
 struct OnePass<'a, const OPEN: bool> {
@@ -151,117 +144,100 @@ impl<const OPEN: bool> BlockSizeUser for OnePass<'_, OPEN> {
 }
 
 impl<const OPEN: bool> BlockCipherEncClosure for OnePass<'_, OPEN> {
+    // The two lanes are values handed on, not fields: so they stay in registers.
     #[inline(always)]
     fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
-        let mut lanes = Lanes {
-            backend,
-            mac: self.b0,
-            a0: self.a0,
-            counter: 0,
-        };
-        let s0 = lanes.step();
-        let mut stream = lanes.absorb(self.aad);
+        let (mac, s0) = step(backend, &self.b0, &self.a0);
+        let (mut mac, mut stream) = absorb(backend, mac, self.aad, &counted(&self.a0, 1));
+        let mut counter = 2;
 
         let (blocks, last) = self.data.as_chunks_mut::<16>();
         for block in blocks {
-            lanes.cross::<OPEN>(block, &stream);
-            stream = lanes.step();
+            let plain = cross::<OPEN>(block, &stream);
+            (mac, stream) = step(backend, &xor(&mac, &plain), &counted(&self.a0, counter));
+            counter = counter.wrapping_add(1);
         }
         if !last.is_empty() {
             let mut block = [0; 16];
-            block
+            copy(&mut block, last);
+            stream
                 .iter_mut()
-                .zip(last.iter())
-                .for_each(|(to, from)| *to = *from);
-            lanes.cross_last::<OPEN>(&mut block, &stream, last.len());
-            last.iter_mut().zip(block).for_each(|(to, from)| *to = from);
-            lanes.mac_only();
+                .skip(last.len())
+                .for_each(|octet| *octet = 0);
+            mac = xor(&mac, &cross::<OPEN>(&mut block, &stream));
+            copy(last, &block);
+            backend.encrypt_block_inplace(&mut mac);
         }
-        *self.tag = xor(&lanes.mac, &s0);
+        *self.tag = xor(&mac, &s0);
     }
 }
 
-/// The chain of the MAC and the counter, side by side.
-struct Lanes<'a, B> {
-    backend: &'a B,
-    mac: Block,
-    a0: Block,
-    counter: u32,
-}
-
-impl<B: BlockCipherEncBackend<BlockSize = U16>> Lanes<'_, B> {
-    /// Encrypts the MAC state and the next counter block; gives the latter.
-    #[inline(always)]
-    fn step(&mut self) -> Block {
-        let mut stream = self.a0;
-        if let Some(field) = stream.last_chunk_mut::<4>() {
-            *field = self.counter.to_be_bytes();
-        }
-        self.counter = self.counter.wrapping_add(1);
-        if B::ParBlocksSize::USIZE == 2 {
-            self.pair(&mut stream);
-        } else {
-            // Two calls, and the processor runs them side by side.
-            self.backend.encrypt_block_inplace(&mut self.mac);
-            self.backend.encrypt_block_inplace(&mut stream);
-        }
-        stream
-    }
-
-    /// A backend for two blocks takes as long for one.
-    #[inline(always)]
-    fn pair(&mut self, stream: &mut Block) {
+/// Encrypts a block of the MAC's chain and a counter block.
+#[inline(always)]
+fn step<B: BlockCipherEncBackend<BlockSize = U16>>(
+    backend: &B,
+    chain: &Block,
+    counter: &Block,
+) -> (Block, Block) {
+    if B::ParBlocksSize::USIZE == 2 {
+        // Such a backend takes as long for one block as for two.
         let mut pair = ParBlocks::<B>::default();
-        if let [mac, counter] = pair.as_mut_slice() {
-            (*mac, *counter) = (self.mac, *stream);
-        }
-        self.backend.encrypt_par_blocks_inplace(&mut pair);
-        if let [mac, counter] = pair.as_slice() {
-            (self.mac, *stream) = (*mac, *counter);
+        copy_pair(pair.as_mut_slice(), (chain, counter));
+        backend.encrypt_par_blocks_inplace(&mut pair);
+        if let [mac, stream] = pair.as_slice() {
+            return (*mac, *stream);
         }
     }
+    // Two calls, and the processor runs them side by side.
+    let (mut mac, mut stream) = (*chain, *counter);
+    backend.encrypt_block_inplace(&mut mac);
+    backend.encrypt_block_inplace(&mut stream);
+    (mac, stream)
+}
 
-    #[inline(always)]
-    fn mac_only(&mut self) {
-        self.backend.encrypt_block_inplace(&mut self.mac);
+#[inline(always)]
+fn copy_pair(pair: &mut [Block], (chain, counter): (&Block, &Block)) {
+    if let [first, second] = pair {
+        (*first, *second) = (*chain, *counter);
     }
+}
 
-    /// Takes the additional data into the MAC; gives the first key stream block.
-    #[inline(always)]
-    fn absorb(&mut self, aad: &Aad<'_>) -> Block {
-        if !aad.present {
-            let untouched = self.mac;
-            let stream = self.step();
-            self.mac = untouched;
-            return stream;
-        }
-        self.mac = xor(&self.mac, &aad.first);
-        for chunk in aad.rest.chunks(16) {
-            self.mac_only();
-            self.mac
-                .iter_mut()
-                .zip(chunk)
-                .for_each(|(to, from)| *to ^= from);
-        }
-        self.step()
+/// The counter block of this number.
+#[inline(always)]
+fn counted(a0: &Block, number: u32) -> Block {
+    let mut block = *a0;
+    if let Some(field) = block.last_chunk_mut::<4>() {
+        *field = number.to_be_bytes();
     }
+    block
+}
 
-    /// Encrypts or decrypts a whole block; the plaintext goes into the MAC.
-    #[inline(always)]
-    fn cross<const OPEN: bool>(&mut self, block: &mut [u8; 16], stream: &Block) {
-        let before = Block::from(*block);
-        let after = xor(&before, stream);
-        self.mac = xor(&self.mac, if OPEN { &after } else { &before });
-        *block = after.into();
+/// Takes the additional data into the MAC; gives it with the key stream of `counter`.
+#[inline(always)]
+fn absorb<B: BlockCipherEncBackend<BlockSize = U16>>(
+    backend: &B,
+    mac: Block,
+    aad: &Aad<'_>,
+    counter: &Block,
+) -> (Block, Block) {
+    if !aad.present {
+        return (mac, step(backend, &mac, counter).1);
     }
+    let mut mac = xor(&mac, &aad.first);
+    for chunk in aad.rest.chunks(16) {
+        backend.encrypt_block_inplace(&mut mac);
+        mac.iter_mut().zip(chunk).for_each(|(to, from)| *to ^= from);
+    }
+    step(backend, &mac, counter)
+}
 
-    /// The same for a block of which `len` octets are data and the rest zeros.
-    #[inline(always)]
-    fn cross_last<const OPEN: bool>(&mut self, block: &mut [u8; 16], stream: &Block, len: usize) {
-        let mut cut = *stream;
-        cut.iter_mut().skip(len).for_each(|octet| *octet = 0);
-        self.cross::<OPEN>(block, &cut);
-    }
+/// Encrypts or decrypts a block in place and gives its plaintext.
+#[inline(always)]
+fn cross<const OPEN: bool>(block: &mut [u8; 16], stream: &Block) -> Block {
+    let before = Block::from(*block);
+    let after = xor(&before, stream);
+    *block = after.into();
+    if OPEN { after } else { before }
 }
 
 #[inline(always)]
@@ -310,8 +286,9 @@ mod tests {
 
         let cipher = C::new(key);
         let tag_len = u8::try_from(tag.len()).unwrap();
+        let number = nonce.iter().fold(0, |n, octet| n << 8 | u128::from(*octet));
         let packet = Packet {
-            nonce,
+            nonce: number,
             tag_len,
             aad: Aad::new(&aad).unwrap(),
         };

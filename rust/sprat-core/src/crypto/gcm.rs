@@ -1,5 +1,6 @@
 //! AES-GCM (NIST SP 800-38D) with the nonce of 12 octets that RFC 4106 and
-//! RFC 4543 use, any length of ICV, and GMAC.
+//! RFC 4543 use, any length of ICV, and GMAC. The nonce is handed over as a
+//! number of 96 bits: 4 octets of salt, 8 of IV.
 
 use cipher::inout::InOutBuf;
 use cipher::{BlockCipherEncrypt, BlockSizeUser, InnerIvInit, StreamCipherCore, consts::U16};
@@ -7,10 +8,8 @@ use ghash::{GHash, universal_hash::UniversalHash};
 use zeroize::Zeroize;
 
 use super::ccm::Block;
-use super::key::{AesEnc, Ctr, block_of, with_cipher};
-
-/// Octets of the nonce: 4 of salt, 8 of IV.
-pub(super) const NONCE_LEN: usize = 12;
+use super::copy;
+use super::key::{AesEnc, Ctr, with_cipher};
 
 /// Longest data that one nonce may cover (SP 800-38D s5.2.1.1).
 const DATA_MAX: u64 = (1 << 36) - 32;
@@ -34,7 +33,7 @@ impl Gcm {
 
     /// Encrypts in place and gives the ICV in full. `None`, with `data`
     /// untouched, where it is too long.
-    pub fn seal(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], data: &mut [u8]) -> Option<Block> {
+    pub fn seal(&self, nonce: u128, aad: &[u8], data: &mut [u8]) -> Option<Block> {
         if too_long(data) {
             return None;
         }
@@ -46,7 +45,7 @@ impl Gcm {
     /// gives. `None`, with `data` untouched, where it is too long.
     pub fn open<E>(
         &self,
-        nonce: &[u8; NONCE_LEN],
+        nonce: u128,
         aad: &[u8],
         data: &mut [u8],
         check: impl FnOnce(&Block) -> Result<(), E>,
@@ -63,12 +62,15 @@ impl Gcm {
     }
 
     /// ICV over `head` and `tail`, none of it encrypted. `head` is at most 16 octets.
-    pub fn gmac(&self, nonce: &[u8; NONCE_LEN], head: &[u8], tail: &[u8]) -> Block {
+    pub fn gmac(&self, nonce: u128, head: &[u8], tail: &[u8]) -> Block {
         let mask = with_cipher!(&self.aes, aes => crypt(aes, nonce, &mut []));
         let fill = 16_usize.saturating_sub(head.len());
         let (joined, rest) = tail.split_at_checked(fill).unwrap_or((tail, &[]));
         let mut ghash = self.ghash.clone();
-        ghash.update(&[block_of(head.iter().chain(joined).copied())]);
+        let mut first = Block::default();
+        copy(&mut first, head);
+        copy(first.get_mut(head.len()..).unwrap_or(&mut []), joined);
+        ghash.update(&[first]);
         ghash.update_padded(rest);
         finish(ghash, mask, bits(head) + bits(tail), 0)
     }
@@ -93,11 +95,11 @@ fn bits(octets: &[u8]) -> u64 {
 
 /// Encrypts or decrypts `data` and gives the mask of the ICV, which is the key
 /// stream in front of it (SP 800-38D s7.1).
-fn crypt<C>(aes: &C, nonce: &[u8; NONCE_LEN], data: &mut [u8]) -> Block
+fn crypt<C>(aes: &C, nonce: u128, data: &mut [u8]) -> Block
 where
     C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>,
 {
-    let j0 = block_of(nonce.iter().copied().chain([0, 0, 0, 1]));
+    let j0 = Block::from((nonce << 32 | 1).to_be_bytes());
     let mut ctr = Ctr::inner_iv_init(aes, &j0);
     let mut mask = Block::default();
     ctr.write_keystream_block(&mut mask);
@@ -106,11 +108,8 @@ where
 }
 
 fn finish(mut ghash: GHash, mask: Block, aad_bits: u64, data_bits: u64) -> Block {
-    let lengths = aad_bits
-        .to_be_bytes()
-        .into_iter()
-        .chain(data_bits.to_be_bytes());
-    ghash.update(&[block_of(lengths)]);
+    let lengths = u128::from(aad_bits) << 64 | u128::from(data_bits);
+    ghash.update(&[lengths.to_be_bytes().into()]);
     let mut icv = ghash.finalize();
     icv.iter_mut().zip(mask).for_each(|(to, from)| *to ^= from);
     icv

@@ -4,7 +4,7 @@ use aes::{Aes128, Aes128Enc, Aes192, Aes192Enc, Aes256, Aes256Enc};
 use cipher::inout::InOutBuf;
 use cipher::{
     BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit, StreamCipherCore,
-    array::Array, consts::U16,
+    array::Array,
 };
 
 use super::ccm::Block;
@@ -82,14 +82,4 @@ where
     let mut cbc = cbc::Decryptor::inner_iv_slice_init(cipher, iv).ok()?;
     let (blocks, rest) = Array::<u8, C::BlockSize>::slice_as_chunks_mut(data);
     rest.is_empty().then(|| cbc.decrypt_blocks(blocks))
-}
-
-/// A block of 16 octets from whatever `octets` yields; zeros behind it.
-pub(super) fn block_of(octets: impl IntoIterator<Item = u8>) -> Block {
-    let mut block = Array::<u8, U16>::default();
-    block
-        .iter_mut()
-        .zip(octets)
-        .for_each(|(to, from)| *to = from);
-    block
 }

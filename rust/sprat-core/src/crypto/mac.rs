@@ -51,7 +51,7 @@ impl Mac {
             Mac::Sha256(key) => hmac(key, parts),
             Mac::Sha384(key) => hmac(key, parts),
             Mac::Sha512(key) => hmac(key, parts),
-            Mac::Cbc(key) => Octets::of(key.over(parts)),
+            Mac::Cbc(key) => Octets::first(&key.over(parts), 16),
         }
     }
 }
@@ -59,5 +59,6 @@ impl Mac {
 fn hmac<M: hmac::Mac + Clone>(key: &M, parts: &[&[u8]]) -> Octets<MAC_MAX> {
     let mut mac = key.clone();
     parts.iter().for_each(|part| mac.update(part));
-    Octets::of(mac.finalize().into_bytes())
+    let icv = mac.finalize().into_bytes();
+    Octets::first(&icv, icv.len())
 }

@@ -84,14 +84,18 @@ pub trait EspSuite {
     fn open(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed>;
 }
 
-/// The IV that is not sent: the 64-bit sequence number (RFC 8750 s3).
-fn implicit_iv(numbers: &Numbers) -> [u8; 8] {
-    if numbers.esn {
+/// Salt and IV as one number, the IV in the low 64 bits. An IV that is not on
+/// the wire is the 64-bit sequence number (RFC 8750 s3).
+fn nonce_number(salt: u32, iv: &[u8], numbers: &Numbers) -> u128 {
+    let implicit = if numbers.esn {
         numbers.sn.0
     } else {
         u64::from(numbers.sn.low())
-    }
-    .to_be_bytes()
+    };
+    let iv = iv
+        .first_chunk()
+        .map_or(implicit, |iv| u64::from_be_bytes(*iv));
+    u128::from(salt) << 64 | u128::from(iv)
 }
 
 /// A body, cut in three.
@@ -112,16 +116,25 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Writes as much of `mac` as the ICV field takes.
-fn put_icv(field: &mut [u8], mac: &[u8]) {
-    field.iter_mut().zip(mac).for_each(|(to, from)| *to = *from);
+/// Copies as much of `from` as `to` takes.
+#[inline(always)]
+fn copy(to: &mut [u8], from: &[u8]) {
+    let len = to.len().min(from.len());
+    if let (Some(to), Some(from)) = (to.get_mut(..len), from.get(..len)) {
+        to.copy_from_slice(from);
+    }
 }
 
 /// Compares the ICV field with the start of `mac`, in a time that depends on
-/// the length alone.
+/// the length alone. Every ICV is a multiple of four octets.
+#[inline(always)]
 fn check_icv(field: &[u8], mac: &[u8]) -> Result<(), OpenFailed> {
     let expected = mac.get(..field.len()).ok_or(OpenFailed::Integrity)?;
-    if bool::from(field.ct_eq(expected)) {
+    let (words, rest) = field.as_chunks::<4>();
+    let words = words.iter().zip(expected.as_chunks::<4>().0);
+    let word = |octets: &[u8; 4]| u32::from_ne_bytes(*octets);
+    let differ = words.fold(0, |differ, (a, b)| differ | (word(a) ^ word(b)));
+    if rest.is_empty() && bool::from(differ.ct_eq(&0)) {
         Ok(())
     } else {
         Err(OpenFailed::Integrity)
@@ -157,15 +170,15 @@ impl<const N: usize> Default for Octets<N> {
 }
 
 impl<const N: usize> Octets<N> {
-    /// What `octets` yields, up to `N`.
+    /// The first `len` of `octets`.
     #[cfg(feature = "rustcrypto")]
-    fn of(octets: impl IntoIterator<Item = u8>) -> Self {
-        let mut all = Self::default();
-        for (to, from) in all.octets.iter_mut().zip(octets) {
-            *to = from;
-            all.len = all.len.saturating_add(1);
-        }
-        all
+    fn first(octets: &[u8], len: usize) -> Self {
+        let mut first = Octets {
+            octets: [0; N],
+            len,
+        };
+        copy(&mut first.octets, octets);
+        first
     }
 
     /// The octets.

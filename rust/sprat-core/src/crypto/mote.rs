@@ -5,7 +5,7 @@ use aes::Aes128Enc;
 use cipher::KeyInit;
 use zeroize::Zeroize;
 
-use super::ccm::{self, NONCE_LEN};
+use super::ccm;
 use super::{Encr, EspSuite, IvSource, Numbers, OpenFailed, Parts, SealFailed};
 
 /// Octets of ICV.
@@ -38,7 +38,7 @@ impl MoteCcm {
     #[inline]
     fn packet(&self, numbers: &Numbers, iv: &[u8]) -> ccm::Packet<'static> {
         ccm::Packet {
-            nonce: nonce(&self.salt, iv, numbers),
+            nonce: super::nonce_number(salt(self.salt), iv, numbers),
             tag_len: 8,
             aad: ccm::Aad::esp(numbers),
         }
@@ -52,18 +52,9 @@ impl Drop for MoteCcm {
     }
 }
 
-/// Salt and IV; an IV that is not on the wire is the sequence number (RFC 8750 s3).
-pub(super) fn nonce(salt: &[u8; 3], iv: &[u8], numbers: &Numbers) -> [u8; NONCE_LEN] {
-    let iv = iv
-        .first_chunk::<8>()
-        .copied()
-        .unwrap_or(super::implicit_iv(numbers));
-    let mut nonce = [0; NONCE_LEN];
-    if let Some((head, tail)) = nonce.split_first_chunk_mut::<3>() {
-        *head = *salt;
-        tail.copy_from_slice(&iv);
-    }
-    nonce
+/// The salt as a number.
+pub(super) fn salt([a, b, c]: [u8; 3]) -> u32 {
+    u32::from_be_bytes([0, a, b, c])
 }
 
 impl EspSuite for MoteCcm {
@@ -91,7 +82,7 @@ impl EspSuite for MoteCcm {
         let Parts { iv, data, icv } = Parts::cut(body, self.iv_len(), ICV).ok_or(SealFailed)?;
         let cipher = Aes128Enc::new(&self.key.into());
         let tag = ccm::seal(&cipher, &self.packet(numbers, iv), data).ok_or(SealFailed)?;
-        super::put_icv(icv, &tag);
+        super::copy(icv, &tag);
         Ok(())
     }
 

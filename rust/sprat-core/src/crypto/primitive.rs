@@ -41,18 +41,18 @@ impl Aead {
                 let packet = ccm_packet(tag_len, nonce, aad).ok_or(Refused)?;
                 let tag =
                     with_cipher!(&aes, aes => ccm::seal(aes, &packet, data)).ok_or(Refused)?;
-                Ok(Octets::of(tag.into_iter().take(usize::from(tag_len))))
+                Ok(Octets::first(&tag, usize::from(tag_len)))
             }
             Aead::Gcm => {
-                let nonce = nonce.try_into().map_err(|_| Refused)?;
+                let nonce = number::<12>(nonce).ok_or(Refused)?;
                 let tag = Gcm::new(key).ok_or(Refused)?.seal(nonce, aad, data);
-                tag.map(Octets::of).ok_or(Refused)
+                tag.map(|tag| Octets::first(&tag, 16)).ok_or(Refused)
             }
             Aead::ChaCha20Poly1305 => {
                 let nonce = nonce.try_into().map_err(|_| Refused)?;
                 let key = ChaCha20Poly1305::new_from_slice(key).map_err(|_| Refused)?;
                 let tag = key.encrypt_inout_detached(nonce, aad, InOutBuf::from(data));
-                tag.map(Octets::of).map_err(|_| Refused)
+                tag.map(|tag| Octets::first(&tag, 16)).map_err(|_| Refused)
             }
         }
     }
@@ -74,7 +74,7 @@ impl Aead {
                 tag.len() == usize::from(tag_len) && check_icv(tag, &full).is_ok()
             }
             Aead::Gcm => {
-                let nonce = nonce.try_into().map_err(|_| Refused)?;
+                let nonce = number::<12>(nonce).ok_or(Refused)?;
                 let gcm = Gcm::new(key).ok_or(Refused)?;
                 let checked = gcm.open(nonce, aad, data, |full| check_icv(tag, full));
                 checked.ok_or(Refused)?.is_ok() && tag.len() == 16
@@ -97,10 +97,20 @@ impl Aead {
 fn ccm_packet<'a>(tag_len: u8, nonce: &[u8], aad: &'a [u8]) -> Option<ccm::Packet<'a>> {
     let tag_len = Some(tag_len).filter(|len| matches!(len, 8 | 12 | 16))?;
     Some(ccm::Packet {
-        nonce: nonce.try_into().ok()?,
+        nonce: number::<11>(nonce)?,
         tag_len,
         aad: ccm::Aad::new(aad)?,
     })
+}
+
+/// `LEN` octets as a number.
+fn number<const LEN: usize>(octets: &[u8]) -> Option<u128> {
+    let octets = <[u8; LEN]>::try_from(octets).ok()?;
+    Some(
+        octets
+            .iter()
+            .fold(0, |number, octet| number << 8 | u128::from(*octet)),
+    )
 }
 
 /// The MAC of `data`, not cut; the ICV is its first [`Integ::icv_len`] octets.

@@ -8,11 +8,11 @@ use zeroize::Zeroize;
 
 use super::ccm::{self, Block};
 use super::gcm::Gcm;
-use super::key::{Aes, AesEnc, block_of, cbc_open, cbc_seal, with_cipher};
+use super::key::{Aes, AesEnc, cbc_open, cbc_seal, with_cipher};
 use super::mac::Mac;
 use super::{
     Encr, EspSuite, Integ, IvSource, Numbers, Octets, OpenFailed, Parts, SealFailed, check_icv,
-    implicit_iv, put_icv, wiping,
+    copy, nonce_number, wiping,
 };
 
 /// Key material of one SA, as it is cut from KEYMAT (RFC 7296 s2.17). The salt
@@ -130,7 +130,11 @@ impl core::error::Error for SuiteError {}
 pub struct Suite {
     encr: Encr,
     integ: Integ,
-    salt: [u8; 4],
+    /// Octets of IV and ICV on the wire, looked up once.
+    iv_len: usize,
+    icv_len: usize,
+    /// The salt as a number; 0 where there is none.
+    salt: u32,
     cipher: Cipher,
 }
 
@@ -184,13 +188,19 @@ impl Suite {
             });
         }
         let cipher = Cipher::new(encr, integ, keys).ok_or(encr_key)?;
-        let mut salt = [0; 4];
-        salt.iter_mut()
-            .zip(keys.salt)
-            .for_each(|(to, from)| *to = *from);
+        let salt = keys
+            .salt
+            .iter()
+            .fold(0, |salt, octet| salt << 8 | u32::from(*octet));
         Ok(Suite {
             encr,
             integ,
+            iv_len: encr.iv_len(),
+            icv_len: if encr.is_aead() {
+                encr.icv_len()
+            } else {
+                integ.icv_len()
+            },
             salt,
             cipher,
         })
@@ -210,23 +220,18 @@ impl Suite {
     /// `iv` is what the wire carries, empty with an implicit IV. Empty for
     /// CBC, 3DES and NULL, which have none, and for an `iv` of another length.
     pub fn nonce(&self, numbers: &Numbers, iv: &[u8]) -> Octets<16> {
-        let implicit = implicit_iv(numbers);
-        let iv = if self.encr.implicit_iv() {
-            &implicit
-        } else {
-            iv
-        };
-        let salt = self.salt.get(..self.encr.salt_len()).unwrap_or(&[]);
-        if salt.is_empty() || iv.len() != implicit.len() {
+        if self.encr.salt_len() == 0 || iv.len() != self.encr.iv_len() {
             return Octets::default();
         }
-        // RFC 3686 s4: the counter starts at one.
-        let counter: &[u8] = if self.encr == Encr::AesCtr {
-            &[0, 0, 0, 1]
+        let nonce = self.nonce_number(numbers, iv);
+        let unused = 4_usize.saturating_sub(self.encr.salt_len());
+        let len = if self.encr == Encr::AesCtr {
+            16
         } else {
-            &[]
+            self.encr.salt_len() + 8
         };
-        Octets::of(salt.iter().chain(iv).chain(counter).copied())
+        let octets = first_counter(nonce).to_be_bytes();
+        Octets::first(octets.get(unused..).unwrap_or(&[]), len)
     }
 
     /// Additional data of an AEAD: SPI and sequence number, 8 octets, or 12 with
@@ -239,22 +244,22 @@ impl Suite {
         }
     }
 
-    fn nonce_12(&self, numbers: &Numbers, iv: &[u8]) -> Option<[u8; 12]> {
-        self.nonce(numbers, iv).as_slice().try_into().ok()
+    fn nonce_number(&self, numbers: &Numbers, iv: &[u8]) -> u128 {
+        nonce_number(self.salt, iv, numbers)
     }
 
     fn ccm_packet(&self, numbers: &Numbers, iv: &[u8]) -> ccm::Packet<'static> {
-        let [a, b, c, _] = self.salt;
         ccm::Packet {
-            nonce: super::mote::nonce(&[a, b, c], iv, numbers),
-            tag_len: match self.encr {
-                Encr::AesCcm16 => 16,
-                Encr::AesCcm12 => 12,
-                _ => 8,
-            },
+            nonce: self.nonce_number(numbers, iv),
+            tag_len: u8::try_from(self.icv_len).unwrap_or(0),
             aad: ccm::Aad::esp(numbers),
         }
     }
+}
+
+/// Salt, IV and a counter that starts at one (RFC 3686 s4).
+fn first_counter(nonce: u128) -> u128 {
+    nonce << 32 | 1
 }
 
 impl Drop for Suite {
@@ -265,11 +270,13 @@ impl Drop for Suite {
 
 /// SPI and sequence number as the AEADs take them (RFC 4106 s5).
 fn aad(numbers: &Numbers) -> Octets<12> {
-    let spi = numbers.spi.to_octets();
+    let (spi, low) = (u128::from(numbers.spi.0), u128::from(numbers.sn.low()));
+    let short = (spi << 96 | low << 64).to_be_bytes();
+    let long = (spi << 96 | u128::from(numbers.sn.0) << 32).to_be_bytes();
     if numbers.esn {
-        Octets::of(spi.into_iter().chain(numbers.sn.0.to_be_bytes()))
+        Octets::first(&long, 12)
     } else {
-        Octets::of(spi.into_iter().chain(numbers.sn.low().to_be_bytes()))
+        Octets::first(&short, 8)
     }
 }
 
@@ -320,7 +327,7 @@ impl Suite {
             Encryption::TripleDes(des) => cbc_seal(des, iv, data)?,
         }
         let (covered, icv) = self.covered(body)?;
-        put_icv(icv, separate_icv(mac, numbers, covered).as_slice());
+        copy(icv, separate_icv(mac, numbers, covered).as_slice());
         Some(())
     }
 
@@ -348,16 +355,18 @@ impl Suite {
     }
 
     fn counter_block(&self, numbers: &Numbers, iv: &[u8]) -> Block {
-        block_of(self.nonce(numbers, iv).as_slice().iter().copied())
+        first_counter(self.nonce_number(numbers, iv))
+            .to_be_bytes()
+            .into()
     }
 
     /// IV and data together, and the ICV field.
     fn covered<'a>(&self, body: &'a mut [u8]) -> Option<(&'a mut [u8], &'a mut [u8])> {
-        body.split_at_mut_checked(body.len().checked_sub(self.icv_len())?)
+        body.split_at_mut_checked(body.len().checked_sub(self.icv_len)?)
     }
 
     fn cut<'a>(&self, body: &'a mut [u8]) -> Option<Parts<'a>> {
-        Parts::cut(body, self.iv_len(), self.icv_len())
+        Parts::cut(body, self.iv_len, self.icv_len)
     }
 
     fn try_seal(&self, numbers: &Numbers, body: &mut [u8]) -> Option<()> {
@@ -365,28 +374,28 @@ impl Suite {
         match &self.cipher {
             Cipher::Ccm(aes) => {
                 let packet = self.ccm_packet(numbers, iv);
-                put_icv(
+                copy(
                     icv,
                     &with_cipher!(aes, aes => ccm::seal(aes, &packet, data))?,
                 );
             }
             Cipher::Gcm(gcm) => {
-                let nonce = self.nonce_12(numbers, iv)?;
-                put_icv(icv, &gcm.seal(&nonce, aad(numbers).as_slice(), data)?);
+                let nonce = self.nonce_number(numbers, iv);
+                copy(icv, &gcm.seal(nonce, aad(numbers).as_slice(), data)?);
             }
             Cipher::ChaCha(key) => {
-                let nonce = self.nonce_12(numbers, iv)?.into();
+                let nonce = chacha_nonce(self.nonce_number(numbers, iv));
                 let data = InOutBuf::from(data);
-                put_icv(
+                copy(
                     icv,
                     &key.encrypt_inout_detached(&nonce, aad(numbers).as_slice(), data)
                         .ok()?,
                 );
             }
             Cipher::Gmac(gcm) => {
-                let nonce = self.nonce_12(numbers, iv)?;
+                let nonce = self.nonce_number(numbers, iv);
                 let (covered, icv) = self.covered(body)?;
-                put_icv(icv, &gcm.gmac(&nonce, aad(numbers).as_slice(), covered));
+                copy(icv, &gcm.gmac(nonce, aad(numbers).as_slice(), covered));
             }
             Cipher::Separate(encryption, mac) => {
                 return self.seal_separate((encryption, mac), numbers, body);
@@ -397,7 +406,7 @@ impl Suite {
 
     fn try_open(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed> {
         let Parts { iv, data, icv } = self.cut(body).ok_or(OpenFailed::Malformed)?;
-        let nonce = || self.nonce_12(numbers, iv).ok_or(OpenFailed::Malformed);
+        let nonce = self.nonce_number(numbers, iv);
         match &self.cipher {
             Cipher::Ccm(aes) => {
                 let packet = self.ccm_packet(numbers, iv);
@@ -406,26 +415,31 @@ impl Suite {
             }
             Cipher::Gcm(gcm) => {
                 let check = |expected: &Block| check_icv(icv, expected);
-                let opened = gcm.open(&nonce()?, aad(numbers).as_slice(), data, check);
+                let opened = gcm.open(nonce, aad(numbers).as_slice(), data, check);
                 opened.ok_or(OpenFailed::Malformed)?
             }
             Cipher::ChaCha(key) => {
                 let tag = (&*icv).try_into().map_err(|_| OpenFailed::Malformed)?;
                 let (aad, data) = (aad(numbers), InOutBuf::from(data));
                 let opened =
-                    key.decrypt_inout_detached(&nonce()?.into(), aad.as_slice(), data, tag);
+                    key.decrypt_inout_detached(&chacha_nonce(nonce), aad.as_slice(), data, tag);
                 opened.map_err(|_| OpenFailed::Integrity)
             }
             Cipher::Gmac(gcm) => {
-                let nonce = nonce()?;
                 let (covered, icv) = self.covered(body).ok_or(OpenFailed::Malformed)?;
-                check_icv(icv, &gcm.gmac(&nonce, aad(numbers).as_slice(), covered))
+                check_icv(icv, &gcm.gmac(nonce, aad(numbers).as_slice(), covered))
             }
             Cipher::Separate(encryption, mac) => {
                 self.open_separate((encryption, mac), numbers, body)
             }
         }
     }
+}
+
+fn chacha_nonce(nonce: u128) -> chacha20poly1305::Nonce {
+    let mut octets = chacha20poly1305::Nonce::default();
+    copy(&mut octets, &(nonce << 32).to_be_bytes());
+    octets
 }
 
 /// MAC from SPI to Next Header; with ESN the high half comes last (RFC 4303 s2.2.1).
@@ -438,15 +452,11 @@ fn separate_icv(mac: &Mac, numbers: &Numbers, covered: &[u8]) -> Octets<{ super:
 
 impl EspSuite for Suite {
     fn iv_len(&self) -> usize {
-        self.encr.iv_len()
+        self.iv_len
     }
 
     fn icv_len(&self) -> usize {
-        if self.encr.is_aead() {
-            self.encr.icv_len()
-        } else {
-            self.integ.icv_len()
-        }
+        self.icv_len
     }
 
     fn pad_align(&self) -> usize {
