@@ -11,105 +11,143 @@ use cipher::{
     array::Array, consts::U16, typenum::Unsigned,
 };
 
-use super::copy;
-
 /// A block of the cipher: 16 octets.
 pub(crate) type Block = Array<u8, U16>;
 
 /// What one packet brings besides its data.
-pub(crate) struct Packet<'a> {
-    /// Nonce as a number of 88 bits: 3 octets of salt, 8 of IV (RFC 4309 s4).
-    pub nonce: u128,
+pub(crate) struct Packet<A> {
+    /// Salt and IV (RFC 4309 s4).
+    pub nonce: Nonce,
     /// Octets of ICV: 8, 12 or 16.
     pub tag_len: u8,
     /// Additional data, framed for the MAC.
-    pub aad: Aad<'a>,
+    pub aad: A,
 }
 
-/// Additional data, framed as RFC 3610 s2.2 asks.
-pub(crate) struct Aad<'a> {
-    /// Length in two octets, then the first 14 octets, padded with zeros.
-    first: Block,
-    /// What does not fit there.
-    rest: &'a [u8],
+/// Nonce of 11 octets, as two numbers: read back from memory as it was written,
+/// in the same pieces, or each packet would wait for the one before it.
+#[derive(Clone, Copy)]
+pub(crate) struct Nonce {
+    /// The first 3 octets.
+    pub salt: u32,
+    /// The other 8.
+    pub iv: u64,
+}
+
+/// Additional data, framed as RFC 3610 s2.2 asks. Of ESP it is known to fit one
+/// block, and what is known needs no branch.
+pub(crate) trait Aad {
     /// False leaves the block out: there is none for empty additional data.
-    present: bool,
+    fn present(&self) -> bool;
+    /// Length in two octets, then the first 14 octets, padded with zeros.
+    fn first(&self) -> u128;
+    /// What does not fit there.
+    fn rest(&self) -> &[u8];
 }
 
-impl Aad<'static> {
-    /// Frames the SPI and the sequence number of ESP: `words` are 2, or 3 with ESN.
+/// SPI and sequence number: 8 octets, 12 with ESN.
+pub(crate) struct EspAad(u128);
+
+impl EspAad {
+    /// Frames them.
     #[inline(always)]
-    pub fn esp(numbers: &super::Numbers) -> Self {
+    pub fn new(numbers: &super::Numbers) -> Self {
         let spi = u128::from(numbers.spi.0);
         let sn = u128::from(numbers.sn.0);
         // 2 octets length, 4 octets SPI, then 4 or 8 octets of number.
-        let words = if numbers.esn {
+        EspAad(if numbers.esn {
             12 << 112 | spi << 80 | sn << 16
         } else {
             8 << 112 | spi << 80 | u128::from(numbers.sn.low()) << 48
-        };
-        Aad {
-            first: words.to_be_bytes().into(),
-            rest: &[],
-            present: true,
-        }
+        })
     }
 }
 
-impl<'a> Aad<'a> {
-    /// Frames any octets; `None` from 0xff00 octets on, which need another framing.
-    #[cfg(any(test, feature = "known-answer"))]
+impl Aad for EspAad {
+    #[inline(always)]
+    fn present(&self) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn first(&self) -> u128 {
+        self.0
+    }
+
+    #[inline(always)]
+    fn rest(&self) -> &[u8] {
+        &[]
+    }
+}
+
+/// Any octets, below 0xff00 of them: from there on the framing is another.
+#[cfg(any(test, feature = "known-answer"))]
+pub(crate) struct AnyAad<'a>(&'a [u8]);
+
+#[cfg(any(test, feature = "known-answer"))]
+impl<'a> AnyAad<'a> {
+    /// `None` if there are too many.
     pub fn new(aad: &'a [u8]) -> Option<Self> {
-        let len = u16::try_from(aad.len()).ok().filter(|len| *len < 0xff00)?;
-        let (head, rest) = aad.split_at_checked(14).unwrap_or((aad, &[]));
-        let framed = len.to_be_bytes().into_iter().chain(head.iter().copied());
-        let mut first = Block::default();
+        (aad.len() < 0xff00).then_some(AnyAad(aad))
+    }
+}
+
+#[cfg(any(test, feature = "known-answer"))]
+impl Aad for AnyAad<'_> {
+    fn present(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    fn first(&self) -> u128 {
+        let len = u16::try_from(self.0.len()).unwrap_or(0).to_be_bytes();
+        let mut first = [0; 16];
+        let framed = len.iter().chain(self.0);
         first
             .iter_mut()
             .zip(framed)
-            .for_each(|(to, from)| *to = from);
-        Some(Aad {
-            first,
-            rest,
-            present: len > 0,
-        })
+            .for_each(|(to, from)| *to = *from);
+        u128::from_be_bytes(first)
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.0.get(14..).unwrap_or(&[])
     }
 }
 
 /// Encrypts `data` in place and gives the ICV, of which the first `tag_len`
 /// octets count. `None`, with `data` untouched, from 2^32 octets on.
 #[inline]
-pub(crate) fn seal<C>(cipher: &C, packet: &Packet<'_>, data: &mut [u8]) -> Option<Block>
+pub(crate) fn seal<C, A>(cipher: &C, packet: &Packet<A>, data: &mut [u8]) -> Option<Block>
 where
     C: BlockCipherEncrypt<BlockSize = U16>,
+    A: Aad,
 {
-    run::<C, false>(cipher, packet, data)
+    run::<C, A, false>(cipher, packet, data)
 }
 
 /// Decrypts `data` in place and gives the ICV that it should have. The caller
 /// compares, and wipes `data` if they differ. `None`, with `data` untouched,
 /// from 2^32 octets on.
 #[inline]
-pub(crate) fn open<C>(cipher: &C, packet: &Packet<'_>, data: &mut [u8]) -> Option<Block>
+pub(crate) fn open<C, A>(cipher: &C, packet: &Packet<A>, data: &mut [u8]) -> Option<Block>
 where
     C: BlockCipherEncrypt<BlockSize = U16>,
+    A: Aad,
 {
-    run::<C, true>(cipher, packet, data)
+    run::<C, A, true>(cipher, packet, data)
 }
 
 #[inline(always)]
-fn run<C, const OPEN: bool>(cipher: &C, packet: &Packet<'_>, data: &mut [u8]) -> Option<Block>
+fn run<C, A, const OPEN: bool>(cipher: &C, packet: &Packet<A>, data: &mut [u8]) -> Option<Block>
 where
     C: BlockCipherEncrypt<BlockSize = U16>,
+    A: Aad,
 {
     let len = u32::try_from(data.len()).ok()?;
     let mut tag = Block::default();
-    let b0 = framed(b0_flags(packet), packet.nonce, len);
-    let a0 = framed(3, packet.nonce, 0);
-    cipher.encrypt_with_backend(OnePass::<OPEN> {
-        b0,
-        a0,
-        aad: &packet.aad,
+    cipher.encrypt_with_backend(OnePass::<A, OPEN> {
+        packet,
+        len,
         data,
         tag: &mut tag,
     });
@@ -118,54 +156,61 @@ where
 
 /// Flags octet of B0: additional data, ICV length, L - 1 (RFC 3610 s2.2).
 #[inline(always)]
-fn b0_flags(packet: &Packet<'_>) -> u8 {
-    let aad = if packet.aad.present { 0x40 } else { 0 };
-    aad | ((packet.tag_len.saturating_sub(2) / 2) << 3) | 3
+fn b0_flags<A: Aad>(packet: &Packet<A>) -> u8 {
+    let aad = if packet.aad.present() { 0x40 } else { 0 };
+    // (M - 2) / 2 in bits 3 to 5, M being a multiple of four.
+    aad | packet.tag_len.wrapping_mul(4).wrapping_sub(8) & 0x38 | 3
 }
 
 /// Flags, nonce and a 32-bit number: the shape of B0 and of the counter blocks.
 #[inline(always)]
-fn framed(flags: u8, nonce: u128, number: u32) -> Block {
-    (u128::from(flags) << 120 | nonce << 32 | u128::from(number))
-        .to_be_bytes()
-        .into()
+fn framed(flags: u8, nonce: Nonce, number: u32) -> Block {
+    let high = u64::from(flags) << 56 | u64::from(nonce.salt) << 32 | nonce.iv >> 32;
+    let low = nonce.iv << 32 | u64::from(number);
+    block(u128::from(high) << 64 | u128::from(low))
 }
 
-struct OnePass<'a, const OPEN: bool> {
-    b0: Block,
-    a0: Block,
-    aad: &'a Aad<'a>,
+#[inline(always)]
+fn block(number: u128) -> Block {
+    number.to_be_bytes().into()
+}
+
+struct OnePass<'a, A, const OPEN: bool> {
+    packet: &'a Packet<A>,
+    /// Octets of `data`.
+    len: u32,
     data: &'a mut [u8],
     tag: &'a mut Block,
 }
 
-impl<const OPEN: bool> BlockSizeUser for OnePass<'_, OPEN> {
+impl<A, const OPEN: bool> BlockSizeUser for OnePass<'_, A, OPEN> {
     type BlockSize = U16;
 }
 
-impl<const OPEN: bool> BlockCipherEncClosure for OnePass<'_, OPEN> {
+impl<A: Aad, const OPEN: bool> BlockCipherEncClosure for OnePass<'_, A, OPEN> {
     // The two lanes are values handed on, not fields: so they stay in registers.
+    // Blocks are put together here and not by the caller: a block read back from
+    // memory in other pieces than it was written stalls the processor.
     #[inline(always)]
     fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
-        let (mac, s0) = step(backend, &self.b0, &self.a0);
-        let (mut mac, mut stream) = absorb(backend, mac, self.aad, &counted(&self.a0, 1));
+        let a0 = framed(3, self.packet.nonce, 0);
+        let b0 = framed(b0_flags(self.packet), self.packet.nonce, self.len);
+        let (mac, s0) = step(backend, &b0, &a0);
+        let (mut mac, mut stream) = absorb(backend, mac, &self.packet.aad, &counted(&a0, 1));
         let mut counter = 2;
 
         let (blocks, last) = self.data.as_chunks_mut::<16>();
         for block in blocks {
             let plain = cross::<OPEN>(block, &stream);
-            (mac, stream) = step(backend, &xor(&mac, &plain), &counted(&self.a0, counter));
+            (mac, stream) = step(backend, &xor(&mac, &plain), &counted(&a0, counter));
             counter = counter.wrapping_add(1);
         }
         if !last.is_empty() {
-            let mut block = [0; 16];
-            copy(&mut block, last);
-            stream
-                .iter_mut()
-                .skip(last.len())
-                .for_each(|octet| *octet = 0);
-            mac = xor(&mac, &cross::<OPEN>(&mut block, &stream));
-            copy(last, &block);
+            let before = load(last);
+            let after = before ^ u128::from_le_bytes(stream.into()) & mask(last.len());
+            store(last, after);
+            let plain = if OPEN { after } else { before };
+            mac = xor_number(&mac, &Block::from(plain.to_le_bytes()));
             backend.encrypt_block_inplace(&mut mac);
         }
         *self.tag = xor(&mac, &s0);
@@ -217,14 +262,14 @@ fn counted(a0: &Block, number: u32) -> Block {
 fn absorb<B: BlockCipherEncBackend<BlockSize = U16>>(
     backend: &B,
     mac: Block,
-    aad: &Aad<'_>,
+    aad: &impl Aad,
     counter: &Block,
 ) -> (Block, Block) {
-    if !aad.present {
+    if !aad.present() {
         return (mac, step(backend, &mac, counter).1);
     }
-    let mut mac = xor(&mac, &aad.first);
-    for chunk in aad.rest.chunks(16) {
+    let mut mac = xor_number(&mac, &block(aad.first()));
+    for chunk in aad.rest().chunks(16) {
         backend.encrypt_block_inplace(&mut mac);
         mac.iter_mut().zip(chunk).for_each(|(to, from)| *to ^= from);
     }
@@ -240,11 +285,56 @@ fn cross<const OPEN: bool>(block: &mut [u8; 16], stream: &Block) -> Block {
     if OPEN { after } else { before }
 }
 
+/// Ones over the first `len` octets of a little-endian number; `len` is below 16.
+#[inline(always)]
+fn mask(len: usize) -> u128 {
+    let bits = u32::try_from(len.saturating_mul(8)).unwrap_or(0);
+    1_u128.wrapping_shl(bits).wrapping_sub(1)
+}
+
+/// At most 15 octets as a little-endian number. In pieces of fixed length: a copy
+/// of a length known at run time only is a call, which spills the round keys.
+#[inline(always)]
+fn load(octets: &[u8]) -> u128 {
+    let (words, rest) = octets.as_chunks::<4>();
+    let number = rest
+        .iter()
+        .rev()
+        .fold(0, |n, octet| n << 8 | u128::from(*octet));
+    let word = |octets: &[u8; 4]| u128::from(u32::from_le_bytes(*octets));
+    words
+        .iter()
+        .rev()
+        .fold(number, |n, octets| n << 32 | word(octets))
+}
+
+/// The reverse of [`load`].
+#[inline(always)]
+fn store(octets: &mut [u8], mut number: u128) {
+    let (words, rest) = octets.as_chunks_mut::<4>();
+    for word in words {
+        let [a, b, c, d, ..] = number.to_le_bytes();
+        *word = [a, b, c, d];
+        number >>= 32;
+    }
+    rest.iter_mut()
+        .zip(number.to_le_bytes())
+        .for_each(|(to, from)| *to = from);
+}
+
 #[inline(always)]
 fn xor(a: &Block, b: &Block) -> Block {
     let mut out = *a;
     out.iter_mut().zip(b).for_each(|(to, from)| *to ^= from);
     out
+}
+
+/// The same where `b` comes out of general registers: octet by octet the
+/// compiler would take such a number apart.
+#[inline(always)]
+fn xor_number(a: &Block, b: &Block) -> Block {
+    let number = |block: &Block| u128::from_ne_bytes((*block).into());
+    (number(a) ^ number(b)).to_ne_bytes().into()
 }
 
 #[cfg(test)]
@@ -286,11 +376,14 @@ mod tests {
 
         let cipher = C::new(key);
         let tag_len = u8::try_from(tag.len()).unwrap();
-        let number = nonce.iter().fold(0, |n, octet| n << 8 | u128::from(*octet));
+        let (salt, iv) = nonce.split_first_chunk::<3>().unwrap();
+        let [a, b, c] = *salt;
+        let salt = u32::from_be_bytes([0, a, b, c]);
+        let iv = u64::from_be_bytes(iv.try_into().unwrap());
         let packet = Packet {
-            nonce: number,
+            nonce: Nonce { salt, iv },
             tag_len,
-            aad: Aad::new(&aad).unwrap(),
+            aad: AnyAad::new(&aad).unwrap(),
         };
         let mut data = plain.clone();
         let sealed = seal(&cipher, &packet, &mut data).unwrap();
@@ -332,7 +425,7 @@ mod tests {
             every_key_and_tag(0, aad_len);
             every_key_and_tag(33, aad_len);
         }
-        assert!(Aad::new(&octets(0xff00, 1)).is_none());
+        assert!(AnyAad::new(&octets(0xff00, 1)).is_none());
     }
 
     #[test]
@@ -342,9 +435,9 @@ mod tests {
             sn: crate::num::Sn64(0x0506_0708_090a_0b0c),
             esn,
         };
-        let short = Aad::new(&[1, 2, 3, 4, 9, 10, 11, 12]).unwrap();
-        assert_eq!(Aad::esp(&numbers(false)).first, short.first);
-        let long = Aad::new(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]).unwrap();
-        assert_eq!(Aad::esp(&numbers(true)).first, long.first);
+        let short = AnyAad::new(&[1, 2, 3, 4, 9, 10, 11, 12]).unwrap();
+        assert_eq!(EspAad::new(&numbers(false)).first(), short.first());
+        let long = AnyAad::new(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]).unwrap();
+        assert_eq!(EspAad::new(&numbers(true)).first(), long.first());
     }
 }

@@ -84,18 +84,16 @@ pub trait EspSuite {
     fn open(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed>;
 }
 
-/// Salt and IV as one number, the IV in the low 64 bits. An IV that is not on
-/// the wire is the 64-bit sequence number (RFC 8750 s3).
-fn nonce_number(salt: u32, iv: &[u8], numbers: &Numbers) -> u128 {
+/// The IV as a number. One that is not on the wire is the 64-bit sequence number
+/// (RFC 8750 s3).
+fn iv_number(iv: &[u8], numbers: &Numbers) -> u64 {
     let implicit = if numbers.esn {
         numbers.sn.0
     } else {
         u64::from(numbers.sn.low())
     };
-    let iv = iv
-        .first_chunk()
-        .map_or(implicit, |iv| u64::from_be_bytes(*iv));
-    u128::from(salt) << 64 | u128::from(iv)
+    iv.first_chunk()
+        .map_or(implicit, |iv| u64::from_be_bytes(*iv))
 }
 
 /// A body, cut in three.

@@ -6,7 +6,7 @@ use cipher::KeyInit;
 use zeroize::Zeroize;
 
 use super::ccm;
-use super::{Encr, EspSuite, IvSource, Numbers, OpenFailed, Parts, SealFailed};
+use super::{Encr, EspSuite, IvSource, Numbers, OpenFailed, Parts, SealFailed, iv_number};
 
 /// Octets of ICV.
 const ICV: usize = 8;
@@ -36,11 +36,21 @@ impl MoteCcm {
     }
 
     #[inline]
-    fn packet(&self, numbers: &Numbers, iv: &[u8]) -> ccm::Packet<'static> {
+    fn nonce(&self, iv: &[u8], numbers: &Numbers) -> ccm::Nonce {
+        let [a, b, c] = self.salt;
+        let salt = u32::from_be_bytes([0, a, b, c]);
+        ccm::Nonce {
+            salt,
+            iv: iv_number(iv, numbers),
+        }
+    }
+
+    #[inline]
+    fn packet(&self, numbers: &Numbers, iv: &[u8]) -> ccm::Packet<ccm::EspAad> {
         ccm::Packet {
-            nonce: super::nonce_number(salt(self.salt), iv, numbers),
+            nonce: self.nonce(iv, numbers),
             tag_len: 8,
-            aad: ccm::Aad::esp(numbers),
+            aad: ccm::EspAad::new(numbers),
         }
     }
 }
@@ -50,11 +60,6 @@ impl Drop for MoteCcm {
         self.key.zeroize();
         self.salt.zeroize();
     }
-}
-
-/// The salt as a number.
-pub(super) fn salt([a, b, c]: [u8; 3]) -> u32 {
-    u32::from_be_bytes([0, a, b, c])
 }
 
 impl EspSuite for MoteCcm {

@@ -94,12 +94,21 @@ impl Aead {
     }
 }
 
-fn ccm_packet<'a>(tag_len: u8, nonce: &[u8], aad: &'a [u8]) -> Option<ccm::Packet<'a>> {
+fn ccm_packet<'a>(
+    tag_len: u8,
+    nonce: &[u8],
+    aad: &'a [u8],
+) -> Option<ccm::Packet<ccm::AnyAad<'a>>> {
     let tag_len = Some(tag_len).filter(|len| matches!(len, 8 | 12 | 16))?;
+    let (salt, iv) = nonce.split_at_checked(3)?;
+    let nonce = ccm::Nonce {
+        salt: u32::try_from(number::<3>(salt)?).ok()?,
+        iv: u64::try_from(number::<8>(iv)?).ok()?,
+    };
     Some(ccm::Packet {
-        nonce: number::<11>(nonce)?,
+        nonce,
         tag_len,
-        aad: ccm::Aad::new(aad)?,
+        aad: ccm::AnyAad::new(aad)?,
     })
 }
 

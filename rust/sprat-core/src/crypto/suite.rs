@@ -1,7 +1,7 @@
 //! Every transform of ESP in one type, for hosts: keys expanded once per SA.
 
 use aead::AeadInOut;
-use chacha20poly1305::ChaCha20Poly1305;
+use chacha20poly1305::ChaCha20Poly1305 as ChaCha;
 use cipher::KeyInit;
 use cipher::inout::InOutBuf;
 use zeroize::Zeroize;
@@ -12,7 +12,7 @@ use super::key::{Aes, AesEnc, cbc_open, cbc_seal, with_cipher};
 use super::mac::Mac;
 use super::{
     Encr, EspSuite, Integ, IvSource, Numbers, Octets, OpenFailed, Parts, SealFailed, check_icv,
-    copy, nonce_number, wiping,
+    copy, iv_number, wiping,
 };
 
 /// Key material of one SA, as it is cut from KEYMAT (RFC 7296 s2.17). The salt
@@ -138,13 +138,15 @@ pub struct Suite {
     cipher: Cipher,
 }
 
-// One per SA and nothing is allocated here, so nothing is gained by a box.
+// One per SA and nothing is allocated here, so nothing is gained by a box. The
+// tag has a place of its own, so that it is read in one step.
 #[allow(clippy::large_enum_variant)]
+#[repr(u8)]
 enum Cipher {
     Ccm(AesEnc),
     Gcm(Gcm),
     Gmac(Gcm),
-    ChaCha(ChaCha20Poly1305),
+    ChaCha(ChaCha),
     /// Encryption, then a MAC over the result (RFC 4303 s3.3.2).
     Separate(Encryption, Mac),
 }
@@ -244,18 +246,24 @@ impl Suite {
         }
     }
 
+    /// Salt and IV as one number.
     fn nonce_number(&self, numbers: &Numbers, iv: &[u8]) -> u128 {
-        nonce_number(self.salt, iv, numbers)
+        u128::from(self.salt) << 64 | u128::from(iv_number(iv, numbers))
     }
 
-    fn ccm_packet(&self, numbers: &Numbers, iv: &[u8]) -> ccm::Packet<'static> {
+    fn ccm_packet(&self, numbers: &Numbers, iv: &[u8]) -> ccm::Packet<ccm::EspAad> {
         ccm::Packet {
-            nonce: self.nonce_number(numbers, iv),
+            nonce: ccm::Nonce {
+                salt: self.salt,
+                iv: iv_number(iv, numbers),
+            },
             tag_len: u8::try_from(self.icv_len).unwrap_or(0),
-            aad: ccm::Aad::esp(numbers),
+            aad: ccm::EspAad::new(numbers),
         }
     }
 }
+
+type Opened = Result<(), OpenFailed>;
 
 /// Salt, IV and a counter that starts at one (RFC 3686 s4).
 fn first_counter(nonce: u128) -> u128 {
@@ -292,9 +300,7 @@ impl Cipher {
             }
             Encr::NullAesGmac => return Gcm::new(key).map(Cipher::Gmac),
             Encr::ChaCha20Poly1305 | Encr::ChaCha20Poly1305Iiv => {
-                return ChaCha20Poly1305::new_from_slice(key)
-                    .ok()
-                    .map(Cipher::ChaCha);
+                return ChaCha::new_from_slice(key).ok().map(Cipher::ChaCha);
             }
             Encr::Null => Encryption::Null,
             Encr::AesCbc => Encryption::Cbc(Aes::new(key)?),
@@ -312,6 +318,7 @@ impl Cipher {
 }
 
 impl Suite {
+    #[inline(never)]
     fn seal_separate(
         &self,
         (encryption, mac): (&Encryption, &Mac),
@@ -331,6 +338,7 @@ impl Suite {
         Some(())
     }
 
+    #[inline(never)]
     fn open_separate(
         &self,
         (encryption, mac): (&Encryption, &Mac),
@@ -369,70 +377,124 @@ impl Suite {
         Parts::cut(body, self.iv_len, self.icv_len)
     }
 
-    fn try_seal(&self, numbers: &Numbers, body: &mut [u8]) -> Option<()> {
+    // One function for each kind of cipher: the small ones do not pay for the
+    // stack frame of the large ones.
+
+    #[inline(never)]
+    fn seal_ccm(&self, aes: &AesEnc, numbers: &Numbers, body: &mut [u8]) -> Option<()> {
         let Parts { iv, data, icv } = self.cut(body)?;
-        match &self.cipher {
-            Cipher::Ccm(aes) => {
-                let packet = self.ccm_packet(numbers, iv);
-                copy(
-                    icv,
-                    &with_cipher!(aes, aes => ccm::seal(aes, &packet, data))?,
-                );
-            }
-            Cipher::Gcm(gcm) => {
-                let nonce = self.nonce_number(numbers, iv);
-                copy(icv, &gcm.seal(nonce, aad(numbers).as_slice(), data)?);
-            }
-            Cipher::ChaCha(key) => {
-                let nonce = chacha_nonce(self.nonce_number(numbers, iv));
-                let data = InOutBuf::from(data);
-                copy(
-                    icv,
-                    &key.encrypt_inout_detached(&nonce, aad(numbers).as_slice(), data)
-                        .ok()?,
-                );
-            }
-            Cipher::Gmac(gcm) => {
-                let nonce = self.nonce_number(numbers, iv);
-                let (covered, icv) = self.covered(body)?;
-                copy(icv, &gcm.gmac(nonce, aad(numbers).as_slice(), covered));
-            }
-            Cipher::Separate(encryption, mac) => {
-                return self.seal_separate((encryption, mac), numbers, body);
-            }
-        }
+        let packet = self.ccm_packet(numbers, iv);
+        put_icv(
+            icv,
+            &with_cipher!(aes, aes => ccm::seal(aes, &packet, data))?,
+        );
         Some(())
     }
 
-    fn try_open(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed> {
+    #[inline(never)]
+    fn open_ccm(&self, aes: &AesEnc, numbers: &Numbers, body: &mut [u8]) -> Opened {
+        let Parts { iv, data, icv } = self.cut(body).ok_or(OpenFailed::Malformed)?;
+        let packet = self.ccm_packet(numbers, iv);
+        let expected = with_cipher!(aes, aes => ccm::open(aes, &packet, data));
+        check_icv(icv, &expected.ok_or(OpenFailed::Malformed)?)
+    }
+
+    #[inline(never)]
+    fn seal_gcm(&self, gcm: &Gcm, numbers: &Numbers, body: &mut [u8]) -> Option<()> {
+        let Parts { iv, data, icv } = self.cut(body)?;
+        let nonce = self.nonce_number(numbers, iv);
+        put_icv(icv, &gcm.seal(nonce, aad(numbers).as_slice(), data)?);
+        Some(())
+    }
+
+    #[inline(never)]
+    fn open_gcm(&self, gcm: &Gcm, numbers: &Numbers, body: &mut [u8]) -> Opened {
         let Parts { iv, data, icv } = self.cut(body).ok_or(OpenFailed::Malformed)?;
         let nonce = self.nonce_number(numbers, iv);
+        let check = |expected: &Block| check_icv(icv, expected);
+        let opened = gcm.open(nonce, aad(numbers).as_slice(), data, check);
+        opened.ok_or(OpenFailed::Malformed)?
+    }
+
+    /// The ICV of GMAC and its field.
+    #[inline(never)]
+    fn gmac<'a>(
+        &self,
+        gcm: &Gcm,
+        numbers: &Numbers,
+        body: &'a mut [u8],
+    ) -> Option<(Block, &'a mut [u8])> {
+        let nonce = self.nonce_number(numbers, self.cut(body)?.iv);
+        let (covered, icv) = self.covered(body)?;
+        Some((gcm.gmac(nonce, aad(numbers).as_slice(), covered), icv))
+    }
+
+    #[inline(never)]
+    fn seal_chacha(&self, key: &ChaCha, numbers: &Numbers, body: &mut [u8]) -> Option<()> {
+        let Parts { iv, data, icv } = self.cut(body)?;
+        let nonce = chacha_nonce(self.nonce_number(numbers, iv));
+        let (aad, data) = (aad(numbers), InOutBuf::from(data));
+        put_icv(
+            icv,
+            &key.encrypt_inout_detached(&nonce, aad.as_slice(), data)
+                .ok()?,
+        );
+        Some(())
+    }
+
+    #[inline(never)]
+    fn open_chacha(&self, key: &ChaCha, numbers: &Numbers, body: &mut [u8]) -> Opened {
+        let Parts { iv, data, icv } = self.cut(body).ok_or(OpenFailed::Malformed)?;
+        let nonce = chacha_nonce(self.nonce_number(numbers, iv));
+        let tag = (&*icv).try_into().map_err(|_| OpenFailed::Malformed)?;
+        let (aad, data) = (aad(numbers), InOutBuf::from(data));
+        let opened = key.decrypt_inout_detached(&nonce, aad.as_slice(), data, tag);
+        opened.map_err(|_| OpenFailed::Integrity)
+    }
+
+    fn try_seal(&self, numbers: &Numbers, body: &mut [u8]) -> Option<()> {
         match &self.cipher {
-            Cipher::Ccm(aes) => {
-                let packet = self.ccm_packet(numbers, iv);
-                let expected = with_cipher!(aes, aes => ccm::open(aes, &packet, data));
-                check_icv(icv, &expected.ok_or(OpenFailed::Malformed)?)
-            }
-            Cipher::Gcm(gcm) => {
-                let check = |expected: &Block| check_icv(icv, expected);
-                let opened = gcm.open(nonce, aad(numbers).as_slice(), data, check);
-                opened.ok_or(OpenFailed::Malformed)?
-            }
-            Cipher::ChaCha(key) => {
-                let tag = (&*icv).try_into().map_err(|_| OpenFailed::Malformed)?;
-                let (aad, data) = (aad(numbers), InOutBuf::from(data));
-                let opened =
-                    key.decrypt_inout_detached(&chacha_nonce(nonce), aad.as_slice(), data, tag);
-                opened.map_err(|_| OpenFailed::Integrity)
-            }
+            Cipher::Ccm(aes) => self.seal_ccm(aes, numbers, body),
+            Cipher::Gcm(gcm) => self.seal_gcm(gcm, numbers, body),
+            Cipher::ChaCha(key) => self.seal_chacha(key, numbers, body),
             Cipher::Gmac(gcm) => {
-                let (covered, icv) = self.covered(body).ok_or(OpenFailed::Malformed)?;
-                check_icv(icv, &gcm.gmac(nonce, aad(numbers).as_slice(), covered))
+                let (made, icv) = self.gmac(gcm, numbers, body)?;
+                put_icv(icv, &made);
+                Some(())
+            }
+            Cipher::Separate(encryption, mac) => {
+                self.seal_separate((encryption, mac), numbers, body)
+            }
+        }
+    }
+
+    fn try_open(&self, numbers: &Numbers, body: &mut [u8]) -> Opened {
+        match &self.cipher {
+            Cipher::Ccm(aes) => self.open_ccm(aes, numbers, body),
+            Cipher::Gcm(gcm) => self.open_gcm(gcm, numbers, body),
+            Cipher::ChaCha(key) => self.open_chacha(key, numbers, body),
+            Cipher::Gmac(gcm) => {
+                let made = self.gmac(gcm, numbers, body).ok_or(OpenFailed::Malformed)?;
+                let (expected, icv) = made;
+                check_icv(icv, &expected)
             }
             Cipher::Separate(encryption, mac) => {
                 self.open_separate((encryption, mac), numbers, body)
             }
         }
+    }
+}
+
+/// Writes an ICV, most often of a length that needs no loop.
+#[inline(always)]
+fn put_icv(field: &mut [u8], icv: &Block) {
+    let [a, b, c, d, e, f, g, h, ..] = <[u8; 16]>::from(*icv);
+    if let Ok(field) = <&mut [u8; 16]>::try_from(&mut *field) {
+        *field = (*icv).into();
+    } else if let Ok(field) = <&mut [u8; 8]>::try_from(&mut *field) {
+        *field = [a, b, c, d, e, f, g, h];
+    } else {
+        copy(field, icv);
     }
 }
 

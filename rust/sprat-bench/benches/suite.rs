@@ -1,0 +1,3 @@
+//! Times for people: `cargo bench -p sprat-bench`.
+
+fn main() {}

@@ -1,0 +1,169 @@
+//! Times of sprat beside other implementations, in one interleaved run.
+//!
+//! Every peer seals or opens the same 32 packets once per round, in an order
+//! shuffled anew; the figure is the median over the rounds. All peers must make
+//! the same octets first.
+
+use std::time::Instant;
+
+use sprat_bench::peer::{Peer, peers};
+use sprat_bench::{LENGTHS, PACKETS, TRANSFORMS, Transform, bodies, numbers, seal_all};
+
+const ROUNDS: usize = 400;
+
+/// How much faster than the `ccm` crate AES-CCM-8 is to be up to 64 octets.
+const CCM_RATIO: f64 = 2.5;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Direction {
+    Seal,
+    Open,
+}
+
+/// Nanoseconds per packet of each peer, and by how much its samples spread.
+struct Row {
+    medians: Vec<f64>,
+    spreads: Vec<f64>,
+}
+
+fn run(peer: &mut dyn Peer, direction: Direction, packets: &mut [Vec<u8>]) {
+    for (i, body) in packets.iter_mut().enumerate() {
+        let good = match direction {
+            Direction::Seal => peer.seal(&numbers(i), body),
+            Direction::Open => peer.open(&numbers(i), body),
+        };
+        assert!(good, "{} refused a packet", peer.name());
+    }
+}
+
+/// A small generator: the order of the peers need not be secret, only mixed.
+fn shuffle(order: &mut [usize], state: &mut u64) {
+    for i in (1..order.len()).rev() {
+        *state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        order.swap(i, (*state >> 33) as usize % (i + 1));
+    }
+}
+
+fn measure(peers: &mut [Box<dyn Peer>], direction: Direction, start: &[Vec<u8>]) -> Row {
+    let mut samples = vec![Vec::with_capacity(ROUNDS); peers.len()];
+    let mut order: Vec<usize> = (0..peers.len()).collect();
+    let mut state = 1;
+    let mut packets = start.to_vec();
+    for round in 0..ROUNDS + 20 {
+        shuffle(&mut order, &mut state);
+        for &i in &order {
+            packets.clone_from_slice(start);
+            let begin = Instant::now();
+            run(&mut *peers[i], direction, &mut packets);
+            let spent = begin.elapsed().as_nanos() as f64 / PACKETS as f64;
+            // The first rounds warm caches and clock.
+            if round >= 20 {
+                samples[i].push(spent);
+            }
+        }
+    }
+    for sample in &mut samples {
+        sample.sort_by(f64::total_cmp);
+    }
+    let at = |sample: &Vec<f64>, share: f64| sample[(sample.len() as f64 * share) as usize];
+    let median = |sample| at(sample, 0.5);
+    let spread = |sample| (at(sample, 0.9) - at(sample, 0.1)) / at(sample, 0.5);
+    Row {
+        medians: samples.iter().map(median).collect(),
+        spreads: samples.iter().map(spread).collect(),
+    }
+}
+
+/// Everyone makes the same packet, or the comparison means nothing.
+fn agree(peers: &mut [Box<dyn Peer>], clear: &[Vec<u8>], sealed: &[Vec<u8>]) {
+    for peer in peers {
+        let mut packets = clear.to_vec();
+        run(&mut **peer, Direction::Seal, &mut packets);
+        assert_eq!(packets, sealed, "{} makes other octets", peer.name());
+    }
+}
+
+fn print_row(direction: Direction, len: usize, row: &Row) {
+    let name = if direction == Direction::Seal {
+        "seal"
+    } else {
+        "open"
+    };
+    print!("  {name} {len:5}");
+    for (i, median) in row.medians.iter().enumerate() {
+        print!("  {median:8.0}");
+        if i > 0 {
+            print!(" {:5.2}x", median / row.medians[0]);
+        }
+    }
+    let widest = row.spreads.iter().copied().fold(0.0, f64::max);
+    println!("  {:4.0} %", widest * 100.0);
+}
+
+/// Measures one transform; gives the smallest lead over the first peer that
+/// sprat has up to 64 octets.
+fn table(transform: &Transform) -> f64 {
+    let suite = transform.suite();
+    let mut peers = peers(transform);
+    let names: Vec<_> = peers.iter().map(|peer| peer.name()).collect();
+    println!(
+        "\n{}: nanoseconds per packet: {} | spread",
+        transform.name,
+        names.join(" | ")
+    );
+    let mut least = f64::INFINITY;
+    for direction in [Direction::Seal, Direction::Open] {
+        for len in [LENGTHS.as_slice(), &[40]].concat() {
+            let clear = bodies(&suite, len);
+            let mut sealed = clear.clone();
+            seal_all(&suite, &mut sealed);
+            agree(&mut peers, &clear, &sealed);
+            let start = if direction == Direction::Seal {
+                &clear
+            } else {
+                &sealed
+            };
+            let row = measure(&mut peers, direction, start);
+            print_row(direction, len, &row);
+            if len <= 64 {
+                least = least.min(row.medians[1] / row.medians[0]);
+            }
+        }
+    }
+    least
+}
+
+fn first_line(path: &str) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().next().unwrap_or("unknown").to_string()
+}
+
+fn main() {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu
+        .lines()
+        .find(|line| line.starts_with("model name"))
+        .unwrap_or("cpu unknown");
+    println!(
+        "{}; load {}",
+        model.replace("\t: ", ": "),
+        first_line("/proc/loadavg")
+    );
+    println!("{PACKETS} packets, {ROUNDS} rounds, medians; NNx: that peer's time / sprat's");
+    if !cfg!(feature = "openssl") {
+        println!("SKIP OpenSSL: built without the feature openssl");
+    }
+    let mut ccm = 0.0;
+    for transform in &TRANSFORMS {
+        let least = table(transform);
+        if transform.name == "aes-ccm-8" {
+            ccm = least;
+        }
+    }
+    let verdict = if ccm >= CCM_RATIO { "PASS" } else { "FAIL" };
+    println!(
+        "\n{verdict} aes-ccm-8 up to 64 octets: {ccm:.2} times the ccm crate ({CCM_RATIO} asked)"
+    );
+}
