@@ -6,9 +6,9 @@
     clippy::panic
 )]
 
-mod common;
+mod vector_file;
 
-use common::{hex, number, text};
+use vector_file::{hex, number, text};
 use serde_json::Value;
 use sprat_core::crypto::primitive::{Aead, aes_cbc_decrypt, aes_cbc_encrypt, aes_ctr, mac};
 use sprat_core::crypto::{Encr, Integ};
@@ -157,7 +157,7 @@ fn icv(case: &Value) {
 
 #[test]
 fn every_published_value_is_reproduced() {
-    for case in common::vectors("esp-published") {
+    for case in vector_file::vectors("esp-published") {
         println!("{}", case["id"]);
         match text(&case, "kind") {
             "esp-packet" => esp_packet(&case),

@@ -7,9 +7,9 @@
     clippy::panic
 )]
 
-mod common;
+mod vector_file;
 
-use common::{hex, number, text};
+use vector_file::{hex, number, text};
 use proptest::prelude::*;
 use serde_json::Value;
 use sprat_core::crypto::{
@@ -122,13 +122,13 @@ fn check(vector: &Value) {
 
 #[test]
 fn every_packet_of_the_vectors_seals_and_opens() {
-    common::vectors("esp").iter().for_each(check);
+    vector_file::vectors("esp").iter().for_each(check);
 }
 
 #[test]
 fn the_suite_of_motes_makes_the_same_packets() {
     let mut checked = 0;
-    for vector in common::vectors("esp") {
+    for vector in vector_file::vectors("esp") {
         let case = Case::new(&vector);
         let (key, salt) = (hex(&case.sa, "encr_key"), hex(&case.sa, "salt"));
         let (Ok(key), Ok(salt)) = (key.as_slice().try_into(), salt.as_slice().try_into()) else {
