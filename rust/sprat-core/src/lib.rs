@@ -32,6 +32,8 @@ extern crate std;
 
 pub mod buf;
 pub mod crypto;
+#[cfg(feature = "dissect")]
+pub mod dissect;
 pub mod error;
 pub mod esp;
 #[cfg(feature = "alloc")]
