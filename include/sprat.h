@@ -194,6 +194,167 @@
  */
 #define SPRAT_AUDIT_AUDIT 2
 
+#if defined(SPRAT_DISSECT)
+/*
+ A heading over other fields.
+ */
+#define SPRAT_DISSECT_KIND_LABEL 0
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ 0 or 1.
+ */
+#define SPRAT_DISSECT_KIND_BOOLEAN 1
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Unsigned, 8 bits.
+ */
+#define SPRAT_DISSECT_KIND_UINT8 2
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Unsigned, 32 bits.
+ */
+#define SPRAT_DISSECT_KIND_UINT32 3
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Unsigned, 64 bits.
+ */
+#define SPRAT_DISSECT_KIND_UINT64 4
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Octets.
+ */
+#define SPRAT_DISSECT_KIND_BYTES 5
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Text.
+ */
+#define SPRAT_DISSECT_KIND_TEXT 6
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Unsigned, 8 bits: a number of the IP protocol registry.
+ */
+#define SPRAT_DISSECT_KIND_PROTOCOL 7
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ The remark for a TCP stream that is not framed as RFC 9329 says.
+ */
+#define SPRAT_DISSECT_EXPERT_STREAM 27
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ The remark for a packet on which sprat_dissect() failed.
+ */
+#define SPRAT_DISSECT_EXPERT_PANIC 202
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ The octets come in a UDP datagram (RFC 3948).
+ */
+#define SPRAT_DISSECT_UDP 1
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ The octets are a message of a TCP stream, its length cut off (RFC 9329).
+ */
+#define SPRAT_DISSECT_TCP 2
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ The packet is the first fragment of one.
+ */
+#define SPRAT_DISSECT_FRAGMENT 4
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ The packet is quoted in an error message: its number says nothing.
+ */
+#define SPRAT_DISSECT_QUOTED 8
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ No ESP: IKE or a keepalive beside it, for another dissector.
+ */
+#define SPRAT_DISSECT_OTHER 0
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ No ESP, nor anything else that belongs there.
+ */
+#define SPRAT_DISSECT_MALFORMED 1
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ ESP of no SA in the table.
+ */
+#define SPRAT_DISSECT_NO_SA 2
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ ESP of an SA in the table.
+ */
+#define SPRAT_DISSECT_ESP 3
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Nothing to go on with.
+ */
+#define SPRAT_DISSECT_INNER_NONE 0
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ An IPv4 packet.
+ */
+#define SPRAT_DISSECT_INNER_IPV4 1
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ An IPv6 packet.
+ */
+#define SPRAT_DISSECT_INNER_IPV6 2
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Header and data of `protocol`.
+ */
+#define SPRAT_DISSECT_INNER_PROTOCOL 3
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Octets to show as they are.
+ */
+#define SPRAT_DISSECT_INNER_DATA 4
+#endif
+
 #if defined(SPRAT_HOST)
 /*
  Verdict: drop the packet; reason says why. Zeroed memory means this.
@@ -406,6 +567,22 @@
 typedef struct sprat_config sprat_config;
 #endif
 
+#if defined(SPRAT_DISSECT)
+/*
+ What is remembered of one capture: the numbers seen of each SA. One thread
+ at a time.
+ */
+typedef struct sprat_dissect_capture sprat_dissect_capture;
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ A table of SAs. One thread at a time while it is filled; afterwards any
+ number may read it.
+ */
+typedef struct sprat_dissect_ctx sprat_dissect_ctx;
+#endif
+
 #if defined(SPRAT_HOST)
 /*
  An SPD and a SAD. Made by sprat_ipsec_new() or from a configuration, freed by
@@ -553,6 +730,365 @@ typedef struct sprat_gateway_settings {
      */
     size_t udp_ports_len;
 } sprat_gateway_settings;
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Text of a given length, without a zero behind it; UTF-8.
+ */
+typedef struct sprat_text {
+    /*
+     First octet; NULL only with len 0.
+     */
+    const char *data;
+    /*
+     Octets.
+     */
+    size_t len;
+} sprat_text;
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ A field that a display filter can name. The texts live as long as the code.
+ */
+typedef struct sprat_dissect_field {
+    /*
+     What a display filter calls it, such as "sprat.esp.spi".
+     */
+    struct sprat_text abbrev;
+    /*
+     Its name in the tree.
+     */
+    struct sprat_text name;
+    /*
+     One sentence about it.
+     */
+    struct sprat_text about;
+    /*
+     SPRAT_DISSECT_KIND_...: type of its value.
+     */
+    uint8_t kind;
+    /*
+     0 not a number, 1 decimal, 2 hexadecimal.
+     */
+    uint8_t base;
+    /*
+     Bits of the octets that the value is taken from; 0 = all. No ESP field is
+     smaller than an octet; the member is there for other protocols.
+     */
+    uint64_t mask;
+} sprat_dissect_field;
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ A remark on a packet. The texts live as long as the code.
+ */
+typedef struct sprat_dissect_expert {
+    /*
+     What a span calls it; never 0. Below 200 it is a drop reason.
+     */
+    uint8_t code;
+    /*
+     0 security, 1 sequence, 2 malformed, 3 undecoded, 4 protocol.
+     */
+    uint8_t group;
+    /*
+     0 chat, 1 note, 2 warning, 3 error.
+     */
+    uint8_t severity;
+    /*
+     Its name, such as "integrity": of a drop reason, the counter's.
+     */
+    struct sprat_text name;
+    /*
+     One sentence, without a full stop.
+     */
+    struct sprat_text text;
+} sprat_dissect_expert;
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ A transform that this build can use.
+ */
+typedef struct sprat_dissect_transform {
+    /*
+     Number in the IKEv2 registry; from 1024 on private.
+     */
+    uint32_t id;
+    /*
+     Its name there; lives as long as the code.
+     */
+    struct sprat_text name;
+} sprat_dissect_transform;
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ One SA of a table that a user edits.
+ */
+typedef struct sprat_dissect_sa {
+    /*
+     sizeof(sprat_dissect_sa).
+     */
+    uint32_t struct_size;
+    /*
+     SPI, 256 or more.
+     */
+    uint32_t spi;
+    /*
+     Name, zero-terminated; NULL = none.
+     */
+    const char *name;
+    /*
+     Source: an address, a prefix such as "10.0.0.0/8", or "*" or NULL for any.
+     */
+    const char *source;
+    /*
+     Destination, likewise.
+     */
+    const char *destination;
+    /*
+     Encryption transform, by number.
+     */
+    uint32_t encr;
+    /*
+     Integrity transform, by number; 0 with one that makes its own ICV.
+     */
+    uint32_t integ;
+    /*
+     Encryption key and behind it the salt, if the transform has one.
+     */
+    const uint8_t *encr_key;
+    /*
+     Octets of both.
+     */
+    size_t encr_key_len;
+    /*
+     Integrity key.
+     */
+    const uint8_t *integ_key;
+    /*
+     Octets of it.
+     */
+    size_t integ_key_len;
+    /*
+     Highest number before the capture begins, roughly; 0 = not known. Gives
+     the high half of 64-bit numbers.
+     */
+    uint64_t sequence_start;
+    /*
+     0 as Next Header says, 1 transport, 2 tunnel.
+     */
+    uint8_t mode;
+    /*
+     1: 64-bit sequence numbers.
+     */
+    uint8_t esn;
+} sprat_dissect_sa;
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ What was concluded about the number of one packet. Kept by the caller, who
+ gives it back when the same packet is looked at again.
+ */
+typedef struct sprat_dissect_report {
+    /*
+     The number with the inferred high half.
+     */
+    uint64_t sn;
+    /*
+     Numbers missing before it.
+     */
+    uint64_t missing;
+    /*
+     Drop reason of the check before the ICV; 0 = none.
+     */
+    uint8_t reason;
+    /*
+     1: the other members are filled in.
+     */
+    uint8_t known;
+} sprat_dissect_report;
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ A packet as captured.
+ */
+typedef struct sprat_dissect_in {
+    /*
+     sizeof(sprat_dissect_in).
+     */
+    uint32_t struct_size;
+    /*
+     SPRAT_DISSECT_... joined by |.
+     */
+    uint32_t flags;
+    /*
+     What was captured, from the SPI on.
+     */
+    const uint8_t *octets;
+    /*
+     Octets of it.
+     */
+    size_t len;
+    /*
+     Octets that the packet had.
+     */
+    size_t reported;
+    /*
+     Source address: 4 or 16 octets.
+     */
+    const uint8_t *source;
+    /*
+     4, 16, or 0 where there is none.
+     */
+    size_t source_len;
+    /*
+     Destination address.
+     */
+    const uint8_t *destination;
+    /*
+     4, 16, or 0.
+     */
+    size_t destination_len;
+    /*
+     What was concluded when the packet was looked at before; zeroed at first.
+     */
+    struct sprat_dissect_report report;
+} sprat_dissect_in;
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ One thing to show.
+ */
+typedef struct sprat_dissect_span {
+    /*
+     Index of the field in sprat_dissect_fields().
+     */
+    uint16_t field;
+    /*
+     Number of the span that it stands under, plus 1; 0 = the top.
+     */
+    uint16_t parent;
+    /*
+     0: the place is in the packet; 1: in the decrypted octets.
+     */
+    uint8_t source;
+    /*
+     1: concluded, not in the packet.
+     */
+    uint8_t generated;
+    /*
+     Remark; 0 = none.
+     */
+    uint8_t expert;
+    /*
+     First octet of its place.
+     */
+    size_t offset;
+    /*
+     Octets of its place; 0 where it stands for none.
+     */
+    size_t len;
+    /*
+     Value of numbers and booleans.
+     */
+    uint64_t number;
+    /*
+     Value of texts; lives as long as the SA table.
+     */
+    struct sprat_text text;
+    /*
+     Value of octets that stand nowhere in the packet.
+     */
+    uint8_t octets[16];
+    /*
+     Octets of it; 0 where the value stands in the packet.
+     */
+    uint8_t octets_len;
+} sprat_dissect_span;
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ What came of a packet.
+ */
+typedef struct sprat_dissect_out {
+    /*
+     sizeof(sprat_dissect_out).
+     */
+    uint32_t struct_size;
+    /*
+     SPRAT_DISSECT_OTHER, _MALFORMED, _NO_SA or _ESP.
+     */
+    int32_t kind;
+    /*
+     In: where spans go; NULL only with span_count 0.
+     */
+    struct sprat_dissect_span *spans;
+    /*
+     In: how many fit; 64 always do. Out: how many there are.
+     */
+    size_t span_count;
+    /*
+     In: where decrypted octets go.
+     */
+    uint8_t *plain;
+    /*
+     In: octets that fit; as many as the packet has are enough.
+     */
+    size_t plain_len;
+    /*
+     Where in `plain` the decrypted octets begin.
+     */
+    size_t text_offset;
+    /*
+     How many there are; 0 where the ICV did not verify.
+     */
+    size_t text_len;
+    /*
+     How many of them are the payload, which comes first.
+     */
+    size_t payload_len;
+    /*
+     SPRAT_DISSECT_INNER_...: what the payload is.
+     */
+    int32_t inner;
+    /*
+     Next Header.
+     */
+    uint8_t protocol;
+    /*
+     1: the ICV verified.
+     */
+    uint8_t verified;
+    /*
+     Why a receiver would drop the packet; 0 = it would not.
+     */
+    uint8_t reason;
+    /*
+     SPI.
+     */
+    uint32_t spi;
+    /*
+     Sequence Number field.
+     */
+    uint32_t sequence;
+    /*
+     Name of the SA; lives as long as the SA table.
+     */
+    struct sprat_text sa_name;
+    /*
+     To be kept for the next time.
+     */
+    struct sprat_dissect_report report;
+} sprat_dissect_out;
 #endif
 
 #if defined(SPRAT_HOST)
@@ -1224,6 +1760,120 @@ int32_t sprat_ipsec_from_config(const struct sprat_config *config,
                                 struct sprat_ipsec **out,
                                 char *message,
                                 size_t *message_len);
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Lists the fields; a span names one by its index here.
+
+ `*count`: in how many fit, out how many there are. Status SHORT if they do
+ not fit, then `fields` may be NULL. Any thread.
+ */
+int32_t sprat_dissect_fields(struct sprat_dissect_field *fields, size_t *count);
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Lists the remarks, like sprat_dissect_fields().
+ */
+int32_t sprat_dissect_experts(struct sprat_dissect_expert *experts, size_t *count);
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Lists the encryption transforms, like sprat_dissect_fields().
+ */
+int32_t sprat_dissect_encr(struct sprat_dissect_transform *transforms, size_t *count);
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Lists the integrity transforms, NONE among them, like sprat_dissect_fields().
+ */
+int32_t sprat_dissect_integ(struct sprat_dissect_transform *transforms, size_t *count);
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Makes an empty table of SAs in `*out`; sprat_dissect_ctx_free() ends it.
+ */
+int32_t sprat_dissect_ctx_new(struct sprat_dissect_ctx **out);
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Ends a table, its keys overwritten. NULL is nothing.
+ */
+void sprat_dissect_ctx_free(struct sprat_dissect_ctx *ctx);
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Number of SAs in the table; 0 for NULL.
+ */
+size_t sprat_dissect_ctx_count(const struct sprat_dissect_ctx *ctx);
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Adds an SA to the table. Status KEY or CONFIG if it cannot be one; then
+ nothing was added and `message` says why. `*message_len`: in the room for it,
+ out what it needs with its final zero; it is cut to fit.
+ */
+int32_t sprat_dissect_ctx_add(struct sprat_dissect_ctx *ctx,
+                              const struct sprat_dissect_sa *row,
+                              char *message,
+                              size_t *message_len);
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Adds every SA of a configuration, which may be freed afterwards. After a
+ failure none was added.
+ */
+int32_t sprat_dissect_ctx_add_config(struct sprat_dissect_ctx *ctx,
+                                     const struct sprat_config *config);
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Makes an empty memory of a capture in `*out`; sprat_dissect_capture_free()
+ ends it.
+ */
+int32_t sprat_dissect_capture_new(struct sprat_dissect_capture **out);
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Ends the memory of a capture. NULL is nothing.
+ */
+void sprat_dissect_capture_free(struct sprat_dissect_capture *capture);
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Octets of the first frame of a TCP stream (RFC 9329): its prefix, or a message
+ behind its length. 0 if more octets are needed to tell, SIZE_MAX if the stream
+ is not framed so. `*header` becomes the number of them that are no message;
+ it may be NULL. Any thread.
+ */
+size_t sprat_dissect_frame(const uint8_t *data, size_t len, size_t *header);
+#endif
+
+#if defined(SPRAT_DISSECT)
+/*
+ Looks at one packet.
+
+ A packet looked at for the first time has `in.report.known` 0; then its
+ number is judged by `capture` and remembered there if the ICV verifies.
+ Afterwards `out.report` must be given back in `in.report`, and `capture` is
+ not looked at. Status SHORT if the spans do not fit: `out.span_count` tells
+ the need, and the capture has remembered nothing.
+ */
+int32_t sprat_dissect(const struct sprat_dissect_ctx *ctx,
+                      struct sprat_dissect_capture *capture,
+                      const struct sprat_dissect_in *packet,
+                      struct sprat_dissect_out *out);
 #endif
 
 #if defined(SPRAT_HOST)

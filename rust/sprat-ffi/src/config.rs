@@ -19,7 +19,7 @@ use crate::types::sprat_addr;
 /// sprat_config_load(), freed by sprat_config_free(). Const: any number of
 /// threads may read it at once.
 pub struct sprat_config {
-    config: Config,
+    pub(crate) config: Config,
     gateway: Option<Gateway>,
 }
 

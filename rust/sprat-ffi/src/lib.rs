@@ -22,6 +22,8 @@ pub use version::*;
 
 #[cfg(feature = "host")]
 mod config;
+#[cfg(feature = "dissect")]
+mod dissect;
 #[cfg(feature = "host")]
 mod host_types;
 #[cfg(feature = "host")]
@@ -33,3 +35,6 @@ mod sa;
 
 #[cfg(feature = "host")]
 pub use {config::*, host_types::*, ipsec::*, packet::*, sa::*};
+
+#[cfg(feature = "dissect")]
+pub use dissect::*;
