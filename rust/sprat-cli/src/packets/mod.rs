@@ -19,6 +19,7 @@ use crate::fail::{Fail, Outcome, complain};
 use crate::hex;
 use capture::{End, Frame};
 use pcapng::Writer;
+use summary::Summary;
 
 /// Captures from this many octets on show their progress.
 const LONG: u64 = 4 << 20;
@@ -83,10 +84,12 @@ fn each_hex(
     Ok(outcome)
 }
 
-/// Runs `work` on every frame of the capture `input` with a writer for `output`.
+/// Runs `work` on every frame of the capture `input` with a writer for
+/// `output`, then prints what it counted.
 fn each_frame(
     (input, output): (&Path, &Path),
-    mut work: impl FnMut(Frame<'_>, &mut Output) -> Result<(), Fail>,
+    mut summary: Summary,
+    mut work: impl FnMut(&Frame<'_>, &mut Summary, &mut Output) -> Result<Outcome, Fail>,
 ) -> Result<Outcome, Fail> {
     let file = File::open(input).map_err(|error| Fail::file(input, error))?;
     let same = output
@@ -106,18 +109,23 @@ fn each_frame(
         writer: out,
         name: output.display().to_string(),
     };
-    let end = reader.frames(&mut |frame| work(frame, &mut output))?;
+    let mut outcome = Outcome::Well;
+    let end = reader.frames(&mut |frame| {
+        if work(&frame, &mut summary, &mut output)? == Outcome::Wrong {
+            outcome = Outcome::Wrong;
+        }
+        Ok(())
+    })?;
     output.finish()?;
     bar.finish_and_clear();
-    match end {
-        End::Complete => Ok(Outcome::Well),
-        End::CutShort => {
-            complain(format_args!(
-                "error: {name}: ends in the middle of a packet"
-            ));
-            Ok(Outcome::Wrong)
-        }
+    summary.print();
+    if end == End::CutShort {
+        complain(format_args!(
+            "error: {name}: ends in the middle of a packet"
+        ));
+        outcome = Outcome::Wrong;
     }
+    Ok(outcome)
 }
 
 fn progress(len: u64) -> ProgressBar {

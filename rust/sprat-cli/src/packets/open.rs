@@ -51,17 +51,10 @@ fn open_capture(
 ) -> Result<Outcome, Fail> {
     let names = config.sas.iter();
     let names = names.map(|sa| (sa.name.clone(), sa.params.spi.to_string()));
-    let mut summary = Summary::new("opened", names);
-    let mut outcome = Outcome::Well;
-    let end = each_frame((input, output), |frame, out| {
-        open_frame(&mut ipsec, &mut summary, &frame, out).map(|frame| {
-            if frame == Outcome::Wrong {
-                outcome = Outcome::Wrong;
-            }
-        })
-    })?;
-    summary.print();
-    Ok(if end == Outcome::Wrong { end } else { outcome })
+    let summary = Summary::new("opened", names);
+    each_frame((input, output), summary, |frame, summary, out| {
+        open_frame(&mut ipsec, summary, frame, out)
+    })
 }
 
 fn open_frame(

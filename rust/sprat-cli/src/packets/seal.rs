@@ -176,17 +176,10 @@ fn seal_capture(
     (input, output): (&Path, &Path),
 ) -> Result<Outcome, Fail> {
     let name = (config.name.clone(), config.params.spi.to_string());
-    let mut summary = Summary::new("sealed", std::iter::once(name));
-    let mut outcome = Outcome::Well;
-    let end = each_frame((input, output), |frame, out| {
-        seal_frame(&mut sealer, &mut summary, &frame, out).map(|frame| {
-            if frame == Outcome::Wrong {
-                outcome = Outcome::Wrong;
-            }
-        })
-    })?;
-    summary.print();
-    Ok(if end == Outcome::Wrong { end } else { outcome })
+    let summary = Summary::new("sealed", std::iter::once(name));
+    each_frame((input, output), summary, |frame, summary, out| {
+        seal_frame(&mut sealer, summary, frame, out)
+    })
 }
 
 fn seal_frame(

@@ -83,12 +83,13 @@ impl Summary {
             ));
         }
         if idle != 0 {
-            complain(format_args!("{idle} SAs met no packet"));
+            complain(format_args!("SAs without packets: {idle}"));
         }
         if self.drops.total() != 0 {
-            complain(format_args!("without SA{}", reasons(&self.drops)));
+            let reasons = reasons(&self.drops);
+            complain(format_args!("no SA{reasons}"));
         }
-        complain(format_args!("{} passed unchanged", self.unchanged));
+        complain(format_args!("other packets: {}", self.unchanged));
     }
 }
 
