@@ -21,7 +21,8 @@ pub struct GatewayConfig {
     pub udp_ports: Vec<u16>,
     /// Whether to receive ESP over IP directly (protocol 50).
     pub raw: bool,
-    /// File that keeps the sequence numbers.
+    /// File that keeps the sequence numbers; a relative name was joined to the
+    /// directory of the configuration.
     pub state_file: String,
     /// Numbers reserved with each write of the state file.
     pub state_block: u32,
@@ -110,7 +111,8 @@ fn state_file(r: &mut Reader<'_>, section: &Section<'_>) -> Option<String> {
         r.missing(section, "state_file", ALLOWED);
     }
     let fits = |text: &str| (!text.is_empty() && !text.contains('\0')).then(|| text.to_owned());
-    r.parsed(section, "state_file", fits, ALLOWED)
+    let name = r.parsed(section, "state_file", fits, ALLOWED)?;
+    r.beside(&name).into_os_string().into_string().ok()
 }
 
 fn prefixes(r: &mut Reader<'_>, section: &Section<'_>, name: &'static str) -> Vec<(IpAddr, u8)> {

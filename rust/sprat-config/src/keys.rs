@@ -96,6 +96,8 @@ pub(crate) fn read(r: &mut Reader<'_>, section: &Section<'_>) -> Option<Transfor
     Some(Transforms { encr, integ, keys })
 }
 
+const TOO_OLD: &str = "is old: only sprat and the Wireshark plugin take it";
+
 fn usable_encr() -> impl Iterator<Item = Encr> {
     let all = Encr::ALL.iter().copied();
     all.filter(|encr| cfg!(feature = "legacy") || !encr.legacy())
@@ -112,9 +114,13 @@ fn read_encr(r: &mut Reader<'_>, section: &Section<'_>) -> Option<Encr> {
     if !section.has("encr") {
         r.missing(section, "encr", &allowed);
     }
-    let known =
-        |name: &str| encr_by_name(name).filter(|encr| usable_encr().any(|usable| usable == *encr));
-    r.parsed(section, "encr", known, &allowed)
+    let encr = r.parsed(section, "encr", encr_by_name, &allowed)?;
+    if usable_encr().any(|usable| usable == encr) {
+        return Some(encr);
+    }
+    let text = format!("{} {TOO_OLD}", encr.name());
+    r.report(section.place("encr"), text, &allowed);
+    None
 }
 
 fn read_integ(r: &mut Reader<'_>, section: &Section<'_>) -> Option<Integ> {
@@ -122,10 +128,19 @@ fn read_integ(r: &mut Reader<'_>, section: &Section<'_>) -> Option<Integ> {
         return Some(Integ::None);
     }
     let names: Vec<&str> = usable_integ().map(Integ::name).collect();
-    let known = |name: &str| {
-        integ_by_name(name).filter(|integ| usable_integ().any(|usable| usable == *integ))
+    let allowed = names.join(", ");
+    let integ = r.parsed(section, "integ", integ_by_name, &allowed)?;
+    if usable_integ().any(|usable| usable == integ) {
+        return Some(integ);
+    }
+    let why = if integ.ah_only() {
+        "is for AH"
+    } else {
+        TOO_OLD
     };
-    r.parsed(section, "integ", known, &names.join(", "))
+    let text = format!("{} {why}", integ.name());
+    r.report(section.place("integ"), text, &allowed);
+    None
 }
 
 /// RFC 4303 s3.2: an AEAD alone, anything else with an integrity transform.
@@ -210,8 +225,7 @@ fn key_or_file(
 
 /// Reads a key from a file beside the configuration.
 fn key_file(r: &mut Reader<'_>, place: Place, file: &str) -> Option<Octets> {
-    let base = Path::new(r.file()).parent().unwrap_or(Path::new(""));
-    match read_small(&base.join(file)) {
+    match read_small(&r.beside(file)) {
         Ok(text) => {
             let key = hex(text.trim_ascii());
             if key.is_none() {

@@ -1,6 +1,7 @@
 //! Typed reading of a TOML tree that notes every fault and goes on.
 
 use core::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
@@ -92,8 +93,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(crate) fn file(&self) -> &'a str {
-        self.file
+    /// The file `name` beside the configuration; an absolute name stays.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        let base = Path::new(self.file).parent();
+        base.unwrap_or(Path::new("")).join(name)
     }
 
     pub(crate) fn problem_count(&self) -> usize {

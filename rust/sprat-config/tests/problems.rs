@@ -242,6 +242,32 @@ fn what_keys_say_about_each_other_is_checked() {
 }
 
 #[test]
+fn old_transforms_need_a_legacy_build() {
+    let old = |encr: &str, integ: &str, octets: usize| {
+        let (encr, integ) = (format!("\"{encr}\""), format!("\"{integ}\""));
+        let keymat = format!("\"{}\"", "5a".repeat(octets));
+        let edit = [("encr", &*encr), ("integ", &*integ), ("keymat", &*keymat)];
+        lines(&sa(&[&edit[..], &[("encr_key", ""), ("salt", "")]].concat()))
+    };
+    for (lines, name) in [
+        (old("3des", "sha1", 44), "ENCR_3DES"),
+        (old("null", "md5", 16), "AUTH_HMAC_MD5_96"),
+        (old("null", "sha256-96", 32), "PRIV_HMAC_SHA2_256_96"),
+    ] {
+        let refused = lines
+            .iter()
+            .any(|line| line.contains(&format!("{name} is old: only")));
+        assert_eq!(refused, cfg!(not(feature = "legacy")), "{lines:#?}");
+        assert_eq!(lines.is_empty(), cfg!(feature = "legacy"), "{lines:#?}");
+    }
+    let gmac = old("null", "AUTH_AES_128_GMAC", 16).join("\n");
+    assert!(
+        gmac.contains("sa.integ: AUTH_AES_128_GMAC is for AH; allowed: "),
+        "{gmac}"
+    );
+}
+
+#[test]
 fn senders_of_one_group_are_told_apart() {
     let group = |more: &[(&str, &str)]| {
         let mut edit = vec![("multi_sender", "true"), ("direction", "\"out\"")];
@@ -327,6 +353,27 @@ fn key_files_are_read_beside_the_configuration() {
         (7, "sa.encr_key_file")
     );
     assert_eq!(Config::load(&path).unwrap_err()[0].line, 0);
+}
+
+#[test]
+fn the_state_file_is_beside_the_configuration() {
+    let state = |file: &str, name: &str| {
+        let text = format!("[gateway]\nstate_file = \"{name}\"\n");
+        Config::parse(&text, file)
+            .unwrap()
+            .gateway
+            .unwrap()
+            .state_file
+    };
+    assert_eq!(
+        state("/etc/sprat/gw.toml", "gw.state"),
+        "/etc/sprat/gw.state"
+    );
+    assert_eq!(
+        state("/etc/sprat/gw.toml", "/var/gw.state"),
+        "/var/gw.state"
+    );
+    assert_eq!(state("gw.toml", "gw.state"), "gw.state");
 }
 
 #[test]
