@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* From the TUN device to the outer side. */
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "gateway.h"
+
+sprat_buf gw_buf(uint8_t *storage, size_t len)
+{
+	return (sprat_buf){ .data = storage, .capacity = GW_HEAD + GW_PACKET + GW_TAIL,
+			    .start = GW_HEAD, .len = len };
+}
+
+/* CBC wants an IV nobody can predict: each is used for one packet only. */
+static const uint8_t *take_iv(struct gateway *gw)
+{
+	if (gw->iv_left < GW_IV_OCTETS) {
+		if (getrandom(gw->iv_pool, sizeof gw->iv_pool, 0) != (ssize_t)sizeof gw->iv_pool)
+			return NULL;
+		gw->iv_left = sizeof gw->iv_pool;
+	}
+	gw->iv_left -= GW_IV_OCTETS;
+	return gw->iv_pool + gw->iv_left;
+}
+
+static void seal_args(struct gateway *gw, sprat_seal_args *args)
+{
+	*args = (sprat_seal_args)SPRAT_SEAL_ARGS_INIT;
+	args->now_ms = gw->now_ms;
+	args->iv = take_iv(gw);
+	args->iv_len = args->iv != NULL ? GW_IV_OCTETS : 0;
+	args->ipv4_id = gw->ipv4_id++;
+}
+
+/* The refusal consumes nothing, so after a reservation the packet has a second
+ * try. The block is on disk before the library may use it. */
+static int seal(struct gateway *gw, sprat_buf *buf, sprat_result *result)
+{
+	sprat_seal_args args;
+	int32_t status;
+
+	seal_args(gw, &args);
+	*result = (sprat_result)SPRAT_RESULT_INIT;
+	status = sprat_ipsec_outbound(gw->ipsec, buf, &args, result);
+	if (status == SPRAT_OK && result->verdict == SPRAT_VERDICT_DROP &&
+	    result->reason == SPRAT_DROP_SN_UNRESERVED && gw_state_reserve(gw, result->sa) == 0) {
+		gw->retried[result->sa]++;
+		*result = (sprat_result)SPRAT_RESULT_INIT;
+		status = sprat_ipsec_outbound(gw->ipsec, buf, &args, result);
+	}
+	if (status == SPRAT_OK && (result->flags & SPRAT_FLAG_RESERVE_SOON) != 0)
+		gw_state_reserve(gw, result->sa);
+	return status;
+}
+
+/* Tells the sender of an inner packet what fits. The library takes the address
+ * of the family that the packet has and refuses the other. */
+static void answer_too_big(struct gateway *gw, const sprat_buf *buf, uint32_t mtu)
+{
+	if (mtu < gw->clamp_mtu) {
+		gw->clamp_mtu = mtu;
+		gw->clamp_learnt_ms = gw->now_ms;
+	}
+	if (!gw_bucket_take(&gw->icmp, gw->now_ms))
+		return;
+	for (size_t i = 0; i < gw->settings.addresses.count; i++) {
+		size_t len = sizeof gw->message;
+
+		if (sprat_icmp_too_big(buf->data + buf->start, buf->len, &gw->settings.addresses.list[i].address, mtu,
+				       gw->message, &len) != SPRAT_OK)
+			continue;
+		if (write(gw->tun, gw->message, len) == (ssize_t)len)
+			gw->tally.icmp_sent++;
+		return;
+	}
+}
+
+/* A sealed packet does not fit the link: cut it if its DF bit allows, else let
+ * the SA learn, so that the next inner packet is answered (RFC 4301 s8.2). */
+static int send_too_long(struct gateway *gw, const sprat_buf *buf, const sprat_result *result)
+{
+	const uint8_t *packet = buf->data + buf->start;
+	uint32_t mtu = gw_route_mtu(&result->source, &result->destination);
+	uint32_t index = 0, learnt;
+	size_t len = sizeof gw->message;
+	uint8_t cut[GW_CUT];
+
+	for (;; index++) {
+		size_t cut_len = sizeof cut;
+
+		if (sprat_ipv4_fragment(packet, buf->len, mtu, index, cut, &cut_len) != SPRAT_OK)
+			break;
+		if (gw_send(gw, cut, cut_len, result) != 0)
+			return -1;
+	}
+	if (index != 0)
+		return 0;
+	if (sprat_icmp_too_big(packet, buf->len, &result->destination, mtu, gw->message, &len) == SPRAT_OK)
+		sprat_ipsec_icmp_error(gw->ipsec, gw->message, len, gw->now_ms, &learnt);
+	errno = EMSGSIZE;
+	return -1;
+}
+
+static void forward(struct gateway *gw, const sprat_buf *buf, const sprat_result *result)
+{
+	int status = gw_send(gw, buf->data + buf->start, buf->len, result);
+
+	if (status != 0 && errno == EMSGSIZE)
+		status = send_too_long(gw, buf, result);
+	if (status != 0) {
+		gw->tally.send_failed++;
+		return;
+	}
+	gw->tally.forwarded++;
+	if (result->udp_source_port != 0 && result->sa < GW_SAS) {
+		struct gw_path *path = &gw->paths[result->sa];
+
+		path->source = result->source;
+		path->destination = result->destination;
+		path->source_port = result->udp_source_port;
+		path->destination_port = result->udp_destination_port;
+		path->last_ms = gw->now_ms;
+	}
+}
+
+static void drop(struct gateway *gw, const sprat_result *result)
+{
+	if (result->reason > 0 && result->reason < GW_REASONS)
+		gw->tally.dropped_out[result->reason]++;
+	else
+		gw->tally.dropped_out[0]++;
+	gw_audit(gw, result);
+}
+
+static bool too_big(const sprat_result *result)
+{
+	return result->verdict == SPRAT_VERDICT_DROP && result->reason == SPRAT_DROP_TOO_BIG &&
+	       result->mtu != 0;
+}
+
+/* Everything but a packet that is too big, for which there is more to do. */
+static void outcome(struct gateway *gw, const sprat_buf *buf, const sprat_result *result)
+{
+	switch (result->verdict) {
+	case SPRAT_VERDICT_FORWARD:
+		forward(gw, buf, result);
+		break;
+	case SPRAT_VERDICT_BYPASS:
+		/* The kernel routed it here; sent in the clear it would come back. */
+		gw->tally.bypassed++;
+		break;
+	default:
+		drop(gw, result);
+	}
+}
+
+/* Whether the packet could be cut; each fragment is then sealed by itself. */
+static bool seal_fragments(struct gateway *gw, const sprat_buf *whole, uint32_t mtu)
+{
+	uint32_t index = 0;
+
+	for (;; index++) {
+		size_t len = GW_PACKET;
+		sprat_buf piece;
+		sprat_result result;
+
+		if (sprat_ipv4_fragment(whole->data + whole->start, whole->len, mtu, index,
+					gw->piece + GW_HEAD, &len) != SPRAT_OK)
+			break;
+		gw->tally.fragments++;
+		piece = gw_buf(gw->piece, len);
+		if (seal(gw, &piece, &result) != SPRAT_OK)
+			result = (sprat_result)SPRAT_RESULT_INIT;
+		outcome(gw, &piece, &result);
+	}
+	return index != 0;
+}
+
+static void outbound(struct gateway *gw, size_t len)
+{
+	sprat_buf buf = gw_buf(gw->packet, len);
+	sprat_result result;
+	uint8_t changed;
+
+	gw->tally.from_tun++;
+	if (gw->settings.mss_clamp)
+		sprat_tcp_clamp_mss(buf.data + buf.start, buf.len, gw->clamp_mtu, &changed);
+	if (seal(gw, &buf, &result) != SPRAT_OK)
+		result = (sprat_result)SPRAT_RESULT_INIT;
+	if (!too_big(&result)) {
+		outcome(gw, &buf, &result);
+	} else if (seal_fragments(gw, &buf, result.mtu)) {
+		gw->tally.fragmented++;
+	} else {
+		drop(gw, &result);
+		answer_too_big(gw, &buf, result.mtu);
+	}
+}
+
+void gw_outbound_turn(struct gateway *gw)
+{
+	for (int i = 0; i < GW_BATCH; i++) {
+		ssize_t n = read(gw->tun, gw->packet + GW_HEAD, GW_PACKET);
+
+		if (n <= 0)
+			return;
+		outbound(gw, (size_t)n);
+	}
+}
+
+void gw_keepalive_turn(struct gateway *gw)
+{
+	for (size_t i = 0; i < GW_SAS; i++) {
+		struct gw_path *path = &gw->paths[i];
+
+		if (path->source_port == 0 || gw->now_ms - path->last_ms < GW_KEEPALIVE_MS)
+			continue;
+		path->last_ms = gw->now_ms;
+		if (gw_send_keepalive(gw, path) == 0)
+			gw->tally.keepalives_sent++;
+	}
+}
