@@ -1,8 +1,11 @@
 //! The edge: pointers become slices and references here, and nowhere else.
 //! A panic ends here too.
 
+#[cfg(feature = "host")]
 use core::mem::MaybeUninit;
-use core::{ptr, slice};
+#[cfg(feature = "host")]
+use core::ptr;
+use core::slice;
 
 use crate::status::{SPRAT_E_ARGUMENT, SPRAT_E_NULL, SPRAT_OK};
 
@@ -66,6 +69,7 @@ pub(crate) unsafe fn octets_mut<'a>(data: *mut u8, len: usize) -> Status<&'a mut
 ///
 /// # Safety
 /// `pointer` is NULL or points to a valid `T` that nobody writes during `'a`.
+#[cfg(feature = "host")]
 pub(crate) unsafe fn reference<'a, T>(pointer: *const T) -> Status<&'a T> {
     // SAFETY: the caller answers for a pointer that is not NULL.
     unsafe { pointer.as_ref() }.ok_or(SPRAT_E_NULL)
@@ -86,6 +90,7 @@ pub(crate) unsafe fn reference_mut<'a, T>(pointer: *mut T) -> Status<&'a mut T> 
 ///
 /// # Safety
 /// `Self` is `repr(C)`, begins with the size, and is valid when zeroed.
+#[cfg(feature = "host")]
 pub(crate) unsafe trait Versioned: Copy {
     /// Octets of the first released form.
     const FIRST_SIZE: usize;
@@ -96,6 +101,7 @@ pub(crate) unsafe trait Versioned: Copy {
 ///
 /// # Safety
 /// `pointer` is NULL or points to as many octets as its first field says.
+#[cfg(feature = "host")]
 pub(crate) unsafe fn read<T: Versioned>(pointer: *const T) -> Status<T> {
     // SAFETY: forwarded.
     let given = unsafe { room(pointer) }?;
@@ -118,6 +124,7 @@ pub(crate) unsafe fn read<T: Versioned>(pointer: *const T) -> Status<T> {
 ///
 /// # Safety
 /// `pointer` is NULL or points to as many octets as its first field says.
+#[cfg(feature = "host")]
 pub(crate) unsafe fn room<T: Versioned>(pointer: *const T) -> Status<usize> {
     if pointer.is_null() {
         return Err(SPRAT_E_NULL);
@@ -135,6 +142,7 @@ pub(crate) unsafe fn room<T: Versioned>(pointer: *const T) -> Status<usize> {
 ///
 /// # Safety
 /// `pointer` is NULL or points to as many writable octets as its first field says.
+#[cfg(feature = "host")]
 pub(crate) unsafe fn write<T: Versioned>(pointer: *mut T, value: &T) -> Status<()> {
     // SAFETY: forwarded.
     let room = unsafe { room(pointer) }?;

@@ -74,6 +74,7 @@ impl From<Option<IpAddr>> for sprat_addr {
     }
 }
 
+#[cfg(feature = "host")]
 impl sprat_addr {
     /// The address; `None` if there is none.
     pub(crate) fn get(&self) -> Status<Option<IpAddr>> {
