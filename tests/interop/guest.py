@@ -29,7 +29,7 @@ MODULES = (
 
 
 class Unavailable(Exception):
-    """The peer cannot start; the text is the reason."""
+    """The peer cannot start or go on; the text is the reason."""
 
 
 class Guest:

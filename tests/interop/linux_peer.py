@@ -6,6 +6,7 @@ forged packet and a replayed one go each way, and the guest's counters must show
 """
 
 import argparse
+import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -196,14 +197,20 @@ def main() -> int:
     arguments.add_argument("--work", type=Path, required=True, help="folder for the files of this run")
     options = arguments.parse_args()
     report = Report("xfrm")
-    try:
-        with Guest(options.work) as guest:
-            driver = SpratDriver(options.sprat, options.work)
+    driver = SpratDriver(options.sprat, options.work)
+    with contextlib.ExitStack() as stack:
+        try:
+            guest = stack.enter_context(Guest(options.work))
+        except Unavailable as reason:
+            report.skip("guest", str(reason))
+            return report.total()
+        try:
             run(guest, driver, configure(guest, all_cases(1), report), report)
             run_congestion(guest, driver, report)
             self_check(guest, report)
-    except Unavailable as reason:
-        report.skip("guest", str(reason))
+        except Unavailable as reason:
+            # It has started: a guest that dies now may have died of our packets.
+            report.result("guest", str(reason))
     return report.total()
 
 

@@ -38,6 +38,7 @@ class Report:
 
     def total(self) -> int:
         """Prints the total and gives the exit code."""
-        self.table()
+        if self.cells:
+            self.table()
         print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped")
         return 1 if self.failed else 0
