@@ -96,6 +96,24 @@ pub(crate) unsafe trait Versioned: Copy {
     const FIRST_SIZE: usize;
 }
 
+/// What the size field of a caller's struct says, if it can be right.
+///
+/// # Safety
+/// `pointer` is NULL or points to a struct that begins with its size.
+#[cfg(feature = "host")]
+unsafe fn given_size<T: Versioned>(pointer: *const T) -> Status<usize> {
+    if pointer.is_null() {
+        return Err(SPRAT_E_NULL);
+    }
+    // SAFETY: every such struct begins with its size.
+    let given = unsafe { pointer.cast::<u32>().read() } as usize;
+    if (T::FIRST_SIZE..=4096).contains(&given) {
+        Ok(given)
+    } else {
+        Err(SPRAT_E_ARGUMENT)
+    }
+}
+
 /// Reads a struct that a caller of an older or newer version filled: fields it
 /// does not know are 0; fields we do not know must be 0.
 ///
@@ -104,54 +122,50 @@ pub(crate) unsafe trait Versioned: Copy {
 #[cfg(feature = "host")]
 pub(crate) unsafe fn read<T: Versioned>(pointer: *const T) -> Status<T> {
     // SAFETY: forwarded.
-    let given = unsafe { room(pointer) }?;
-    // SAFETY: the caller answers for `given` octets.
-    let source = unsafe { slice::from_raw_parts(pointer.cast::<u8>(), given) };
-    let (known, unknown) = source.split_at(given.min(size_of::<T>()));
+    let given = unsafe { given_size(pointer) }?;
+    let known = given.min(size_of::<T>());
+    let octets = pointer.cast::<u8>();
+    // SAFETY: the caller answers for `given` octets. No slice covers the part we
+    // know: padding in it need not be initialised.
+    let unknown = unsafe { slice::from_raw_parts(octets.add(known), given - known) };
     if unknown.iter().any(|octet| *octet != 0) {
         return Err(SPRAT_E_ARGUMENT);
     }
     let mut value = MaybeUninit::<T>::zeroed();
     // SAFETY: `known` is not longer than T, and a zeroed T is valid (Versioned).
     unsafe {
-        ptr::copy_nonoverlapping(known.as_ptr(), value.as_mut_ptr().cast::<u8>(), known.len());
+        ptr::copy_nonoverlapping(octets, value.as_mut_ptr().cast::<u8>(), known);
         Ok(value.assume_init())
     }
 }
 
-/// Octets that a caller's struct has room for. Asked before a call changes
-/// anything, so that [`write`] cannot fail after it.
-///
-/// # Safety
-/// `pointer` is NULL or points to as many octets as its first field says.
+/// A caller's struct that is to be written, checked before anything is done
+/// that could not be undone.
 #[cfg(feature = "host")]
-pub(crate) unsafe fn room<T: Versioned>(pointer: *const T) -> Status<usize> {
-    if pointer.is_null() {
-        return Err(SPRAT_E_NULL);
-    }
-    // SAFETY: every such struct begins with its size.
-    let room = unsafe { pointer.cast::<u32>().read() } as usize;
-    if room < T::FIRST_SIZE || room > 4096 {
-        return Err(SPRAT_E_ARGUMENT);
-    }
-    Ok(room)
+pub(crate) struct Out<T> {
+    pointer: *mut T,
+    room: usize,
 }
 
-/// Writes as much of `value` as the caller's struct has room for; its size
-/// field stays.
-///
-/// # Safety
-/// `pointer` is NULL or points to as many writable octets as its first field says.
 #[cfg(feature = "host")]
-pub(crate) unsafe fn write<T: Versioned>(pointer: *mut T, value: &T) -> Status<()> {
-    // SAFETY: forwarded.
-    let room = unsafe { room(pointer) }?;
-    let len = room.min(size_of::<T>()) - size_of::<u32>();
-    let from = ptr::from_ref(value).cast::<u8>();
-    // SAFETY: both sides have `len` octets behind their size field, and a
-    // caller's struct does not overlap our value.
-    unsafe { ptr::copy_nonoverlapping(from.add(4), pointer.cast::<u8>().add(4), len) };
-    Ok(())
+impl<T: Versioned> Out<T> {
+    /// # Safety
+    /// `pointer` is NULL or points to as many writable octets as its first field
+    /// says, until the last use of what is returned.
+    pub(crate) unsafe fn new(pointer: *mut T) -> Status<Self> {
+        // SAFETY: forwarded.
+        let room = unsafe { given_size(pointer) }?;
+        Ok(Out { pointer, room })
+    }
+
+    /// Writes as much of `value` as there is room for; the size field stays.
+    pub(crate) fn write(self, value: &T) {
+        let len = self.room.min(size_of::<T>()) - size_of::<u32>();
+        let from = ptr::from_ref(value).cast::<u8>();
+        // SAFETY: both sides have `len` octets behind their size field, and a
+        // caller's struct does not overlap our value.
+        unsafe { ptr::copy_nonoverlapping(from.add(4), self.pointer.cast::<u8>().add(4), len) };
+    }
 }
 
 /// Runs a function body so that no panic reaches C.
@@ -219,10 +233,11 @@ pub(crate) unsafe fn copy_text(
     // SAFETY: forwarded.
     let len = unsafe { reference_mut(len) }?;
     let room = *len;
-    *len = text.len() + 1;
     // SAFETY: forwarded.
     let out = unsafe { octets_mut(out.cast::<u8>(), room) }?;
-    let shown = text.len().min(room.saturating_sub(1));
+    *len = text.len() + 1;
+    // Not in the middle of a character: what is cut is still UTF-8.
+    let shown = text.floor_char_boundary(room.saturating_sub(1));
     for (to, from) in out.iter_mut().zip(text.bytes().take(shown).chain([0])) {
         *to = from;
     }
@@ -288,8 +303,8 @@ mod tests {
             b: 2,
         };
         // SAFETY: the words are longer than the first one says.
-        let written = unsafe { write(words.as_mut_ptr().cast::<Sample>(), &value) };
-        assert_eq!(written, Ok(()));
+        let out = unsafe { Out::new(words.as_mut_ptr().cast::<Sample>()) };
+        out.unwrap().write(&value);
         assert_eq!(words, [8, 1, 77]);
     }
 

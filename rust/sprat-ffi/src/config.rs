@@ -9,7 +9,7 @@ use ::sprat_config::{Config, GatewayConfig, Problem, View};
 use sprat_core::time::Instant;
 
 use crate::boundary::{
-    Handle, Status, Versioned, copy_text, guarded, octets, reference, reference_mut, write,
+    Handle, Out, Status, Versioned, copy_text, guarded, octets, reference, reference_mut,
 };
 use crate::ipsec::sprat_ipsec;
 use crate::status::*;
@@ -87,7 +87,8 @@ unsafe impl Versioned for sprat_gateway_settings {
 
 impl Gateway {
     fn new(gateway: &GatewayConfig) -> Status<Self> {
-        let text = |text: &str| CString::new(text).map_err(|_| SPRAT_E_CONFIG);
+        // The configuration admits no zero octet in these.
+        let text = |text: &str| CString::new(text).map_err(|_| SPRAT_E_INTERNAL);
         let prefixes = |list: &[(IpAddr, u8)]| {
             let prefix = |(address, bits): &(IpAddr, u8)| sprat_prefix {
                 address: Some(*address).into(),
@@ -253,10 +254,12 @@ pub unsafe extern "C" fn sprat_config_gateway(
 ) -> i32 {
     guarded(|| {
         // SAFETY: forwarded to the caller.
-        let config = unsafe { reference(config) }?;
+        let (config, out) = unsafe { (reference(config)?, Out::new(out)?) };
         match (&config.gateway, &config.config.gateway) {
-            // SAFETY: forwarded to the caller.
-            (Some(lists), Some(gateway)) => unsafe { write(out, &lists.settings(gateway)) },
+            (Some(lists), Some(gateway)) => {
+                out.write(&lists.settings(gateway));
+                Ok(())
+            }
             _ => Err(SPRAT_E_NOT_FOUND),
         }
     })

@@ -21,7 +21,7 @@ use sprat_core::sa::{Lookup, Mode};
 use sprat_core::selector::AddrRange;
 
 use crate::boundary::{
-    Handle, Status, copy_text, guarded, octets, octets_mut, read, reference, reference_mut, write,
+    Handle, Out, Status, copy_text, guarded, octets, octets_mut, read, reference, reference_mut,
 };
 use crate::config::sprat_config;
 use crate::status::*;
@@ -500,13 +500,14 @@ pub unsafe extern "C" fn sprat_dissect(
 ) -> i32 {
     guarded(|| {
         // SAFETY: as the caller promised, all of them.
-        let (ctx, packet, mut told) = unsafe { (reference(ctx)?, read(packet)?, read(out)?) };
+        let (ctx, packet) = unsafe { (reference(ctx)?, read(packet)?) };
+        // SAFETY: likewise.
+        let (mut told, out) = unsafe { (read(out)?, Out::new(out)?) };
         // SAFETY: likewise; NULL is nothing to remember in.
         let (input, capture) = unsafe { (read_packet(&packet)?, capture.as_mut()) };
         let known = known(&packet.report);
         let looked = look(ctx.table.get()?, capture, (known, &input), &mut told);
-        // SAFETY: likewise.
-        unsafe { write(out, &told) }?;
+        out.write(&told);
         looked
     })
 }

@@ -110,12 +110,16 @@ pub struct sprat_result {
     pub udp_source_port: u16,
     /// UDP destination port around ESP, 0 without UDP.
     pub udp_destination_port: u16,
+    /// Must not be relied on.
+    pub reserved: u16,
     /// IPv6 flow label of that header, 0 in IPv4.
     pub flow_label: u32,
     /// Reason too-big: largest packet that would pass, octets.
     pub mtu: u32,
     /// Verdict FORWARD: octets of IP and UDP header in front of ESP.
     pub esp_offset: u32,
+    /// Must not be relied on.
+    pub reserved_too: u32,
     /// With SPRAT_E_SHORT: octets needed in front of the packet, in all.
     pub need_head: usize,
     /// With SPRAT_E_SHORT: octets needed behind the packet, in all.
@@ -155,9 +159,11 @@ impl From<&Outcome> for sprat_result {
             destination: outcome.destination.into(),
             udp_source_port: outcome.udp_ports.0,
             udp_destination_port: outcome.udp_ports.1,
+            reserved: 0,
             flow_label: outcome.flow_label,
             mtu: u32::try_from(outcome.mtu).unwrap_or(u32::MAX),
             esp_offset: u32::try_from(outcome.esp_offset).unwrap_or(0),
+            reserved_too: 0,
             need_head: 0,
             need_tail: 0,
         }
@@ -429,6 +435,8 @@ pub struct sprat_policy {
     pub sa: u32,
     /// Packets the entry is for.
     pub selector: sprat_selector,
+    /// Must be 0.
+    pub reserved_too: [u8; 2],
 }
 
 // SAFETY: repr(C), size first, integers only.
@@ -462,6 +470,8 @@ pub struct sprat_sa_info {
     pub tunnel_source: sprat_addr,
     /// Tunnel: destination; else family 0.
     pub tunnel_destination: sprat_addr,
+    /// Must not be relied on.
+    pub reserved: [u8; 2],
     /// Sending: last number used. Receiving: highest number verified.
     pub sn: u64,
     /// Packets sealed, or verified.
@@ -473,7 +483,7 @@ pub struct sprat_sa_info {
     /// Sending: largest outer packet of the path in octets; 0 = unknown.
     pub path_mtu: u32,
     /// Must not be relied on.
-    pub reserved: u32,
+    pub reserved_too: u32,
 }
 
 // SAFETY: repr(C), size first, integers only.

@@ -6,9 +6,7 @@ use sprat_core::num::Sn64;
 use sprat_core::spd::{Action, Direction, Policy};
 use sprat_core::time::Instant;
 
-use crate::boundary::{
-    Handle, Status, guarded, octets, read, reference, reference_mut, room, write,
-};
+use crate::boundary::{Handle, Out, Status, guarded, octets, read, reference, reference_mut};
 use crate::host_types::*;
 use crate::sa;
 use crate::status::*;
@@ -134,7 +132,7 @@ pub unsafe extern "C" fn sprat_ipsec_add_policy(
                 },
                 _ => return Err(SPRAT_E_ARGUMENT),
             };
-            if policy.reserved != [0; 2] {
+            if policy.reserved != [0; 2] || policy.reserved_too != [0; 2] {
                 return Err(SPRAT_E_ARGUMENT);
             }
             let selector = policy.selector.get()?;
@@ -168,8 +166,7 @@ pub unsafe extern "C" fn sprat_ipsec_outbound(
     unsafe {
         change(ipsec, |ipsec| {
             let (buf, args) = (reference_mut(buf)?, read(args)?);
-            let args = args.get()?;
-            room(result)?;
+            let (args, result) = (args.get()?, Out::new(result)?);
             let outcome = buf.with(|buf| ipsec.outbound(buf, &args))?;
             sa::report(outcome, result)
         })
@@ -195,8 +192,7 @@ pub unsafe extern "C" fn sprat_ipsec_inbound(
     // SAFETY: forwarded to the caller.
     unsafe {
         change(ipsec, |ipsec| {
-            let buf = reference_mut(buf)?;
-            room(result)?;
+            let (buf, result) = (reference_mut(buf)?, Out::new(result)?);
             let outcome = buf.with(|buf| ipsec.inbound(buf, Instant(now_ms)))?;
             sa::report(Ok(outcome), result)
         })
@@ -221,8 +217,7 @@ pub unsafe extern "C" fn sprat_ipsec_inbound_esp(
     unsafe {
         change(ipsec, |ipsec| {
             let (buf, outer) = (reference_mut(buf)?, read(outer)?);
-            let facts = outer.get()?;
-            room(result)?;
+            let (facts, result) = (outer.get()?, Out::new(result)?);
             let outcome = buf.with(|buf| ipsec.inbound_esp(buf, &facts, Instant(now_ms)))?;
             sa::report(Ok(outcome), result)
         })
@@ -285,7 +280,8 @@ pub unsafe extern "C" fn sprat_ipsec_sa_info(
         unsafe {
             let ipsec = reference(ipsec)?.0.get()?;
             let (_, found) = ipsec.sa(number).ok_or(SPRAT_E_NOT_FOUND)?;
-            write(out, &sa::info(found))
+            Out::new(out)?.write(&sa::info(found));
+            Ok(())
         }
     })
 }
@@ -318,12 +314,12 @@ pub unsafe extern "C" fn sprat_ipsec_sa_name(
 unsafe fn copy_counters(drops: &DropCounters, out: *mut u64, count: *mut usize) -> Status<()> {
     // SAFETY: forwarded.
     let count = unsafe { reference_mut(count) }?;
+    if out.is_null() && *count != 0 {
+        return Err(SPRAT_E_NULL);
+    }
     let room = core::mem::replace(count, DropReason::COUNTERS);
     if room < DropReason::COUNTERS {
         return Err(SPRAT_E_SHORT);
-    }
-    if out.is_null() {
-        return Err(SPRAT_E_NULL);
     }
     // SAFETY: not NULL, and the caller answers for `room` numbers.
     let out = unsafe { core::slice::from_raw_parts_mut(out, DropReason::COUNTERS) };

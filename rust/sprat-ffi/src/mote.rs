@@ -147,8 +147,21 @@ fn receiver(top: u64) -> Status<SaRx<[u64; 2]>> {
 /// The SA in the caller's memory, if it is one.
 ///
 /// # Safety
-/// `sa` is NULL or points to a sprat_mote_sa, initialised or zeroed.
+/// `sa` is NULL or points to a sprat_mote_sa, initialised or zeroed, that nobody
+/// else uses during `'a`.
 unsafe fn live<'a>(sa: *mut sprat_mote_sa) -> Status<&'a mut MoteSa> {
+    // SAFETY: forwarded.
+    unsafe { alive(sa) }?;
+    // SAFETY: sprat_mote_sa_init() wrote a MoteSa here, and it was not wiped.
+    Ok(unsafe { &mut *sa.cast::<MoteSa>() })
+}
+
+/// The same, to be read.
+///
+/// # Safety
+/// `sa` is NULL or points to a sprat_mote_sa, initialised or zeroed, that nobody
+/// writes during `'a`.
+unsafe fn alive<'a>(sa: *const sprat_mote_sa) -> Status<&'a MoteSa> {
     if sa.is_null() {
         return Err(SPRAT_E_NULL);
     }
@@ -159,7 +172,7 @@ unsafe fn live<'a>(sa: *mut sprat_mote_sa) -> Status<&'a mut MoteSa> {
         return Err(SPRAT_E_ARGUMENT);
     }
     // SAFETY: sprat_mote_sa_init() wrote a MoteSa here, and it was not wiped.
-    Ok(unsafe { &mut *sa.cast::<MoteSa>() })
+    Ok(unsafe { &*sa.cast::<MoteSa>() })
 }
 
 /// Zeroes an SA with its keys; it refuses every packet afterwards. NULL is allowed.
@@ -251,9 +264,9 @@ fn place(spi: Spi, packet: &[u8]) -> Result<Place, DropReason> {
 /// # Safety
 /// Pointers are NULL or valid.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sprat_mote_sa_sn(sa: *mut sprat_mote_sa, sn: *mut u64) -> i32 {
+pub unsafe extern "C" fn sprat_mote_sa_sn(sa: *const sprat_mote_sa, sn: *mut u64) -> i32 {
     // SAFETY: forwarded to the caller.
-    let told = unsafe { live(sa).and_then(|sa| Ok((sa, reference_mut(sn)?))) };
+    let told = unsafe { alive(sa).and_then(|sa| Ok((sa, reference_mut(sn)?))) };
     code(told.map(|(sa, sn)| {
         *sn = match &sa.side {
             Side::Tx(side) => side.last().0,

@@ -18,7 +18,8 @@ unsafe fn emit(
     build: impl FnOnce(&mut [u8]) -> Status<usize>,
 ) -> Status<()> {
     // SAFETY: forwarded.
-    let (len, room) = unsafe { (reference_mut(len)?, *reference(len)?) };
+    let len = unsafe { reference_mut(len) }?;
+    let room = *len;
     if room < need {
         *len = need;
         return Err(SPRAT_E_SHORT);

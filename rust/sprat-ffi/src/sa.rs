@@ -4,16 +4,18 @@ use core::ffi::{CStr, c_char};
 
 use sprat_core::buf::{PacketBuf, Short};
 use sprat_core::crypto::{Encr, EspSuite, Integ, IvSource, Keys, Suite};
-use sprat_core::esp::{InboundSa, OutboundSa, SealArgs, SealError, Sealed};
+use sprat_core::esp::{InboundSa, OutboundSa, Place, SealArgs, SealError, Sealed};
 use sprat_core::ipsec::{Outcome, Sa, Verdict};
 use sprat_core::num::{Sn64, Spi};
 use sprat_core::sa::{
-    Df, Dscp, Lifetime, Limit, Lookup, Mode, NatOriginal, SaParams, SenderId, Tunnel, UdpEncap,
+    Df, Dscp, Lifetime, Limit, Lookup, Mode, NatOriginal, SaError, SaParams, SenderId, Tunnel,
+    UdpEncap,
 };
 use sprat_core::time::Instant;
+use sprat_core::wire::ip::{Head, proto};
 
 use crate::boundary::{
-    Handle, Status, elements, guarded, octets, read, reference, reference_mut, room, write,
+    Handle, Out, Status, elements, guarded, octets, read, reference, reference_mut,
 };
 use crate::host_types::*;
 use crate::status::*;
@@ -133,6 +135,19 @@ unsafe fn suite(params: &sprat_sa_params) -> Status<Suite> {
     Suite::new(encr, integ, &keys).map_err(|_| SPRAT_E_KEY)
 }
 
+/// The status of parameters that make no SA.
+fn refused(error: SaError) -> i32 {
+    match error {
+        SaError::SpiReserved
+        | SaError::TunnelHopLimit
+        | SaError::TunnelDscp
+        | SaError::TunnelFlowLabel
+        | SaError::ReplayWindow
+        | SaError::SenderId => SPRAT_E_ARGUMENT,
+        _ => SPRAT_E_SA,
+    }
+}
+
 /// Builds the SA that C describes.
 ///
 /// # Safety
@@ -142,7 +157,6 @@ pub(crate) unsafe fn build(params: &sprat_sa_params, now_ms: u64) -> Status<Sa> 
     // SAFETY: forwarded.
     let suite = unsafe { suite(params) }?;
     let (last, now) = (Sn64(params.last_sn), Instant(now_ms));
-    let refused = |_| SPRAT_E_SA;
     match params.direction {
         SPRAT_OUT => OutboundSa::new(agreed, suite, last, now)
             .map(Sa::Outbound)
@@ -217,25 +231,22 @@ pub unsafe extern "C" fn sprat_sa_free(sa: *mut sprat_sa) {
 }
 
 /// Reports a packet: its result, or the room it needs.
-///
-/// # Safety
-/// `out` is NULL or a valid sprat_result.
-pub(crate) unsafe fn report(outcome: Result<Outcome, Short>, out: *mut sprat_result) -> Status<()> {
-    let (result, status) = match outcome {
-        Ok(outcome) => (sprat_result::from(&outcome), Ok(())),
+pub(crate) fn report(outcome: Result<Outcome, Short>, out: Out<sprat_result>) -> Status<()> {
+    match outcome {
+        Ok(outcome) => {
+            out.write(&sprat_result::from(&outcome));
+            Ok(())
+        }
         Err(Short { head, tail }) => {
             let unset = sprat_result::from(&Outcome::default());
-            let need = sprat_result {
+            out.write(&sprat_result {
                 need_head: head,
                 need_tail: tail,
                 ..unset
-            };
-            (need, Err(SPRAT_E_SHORT))
+            });
+            Err(SPRAT_E_SHORT)
         }
-    };
-    // SAFETY: forwarded.
-    unsafe { write(out, &result) }?;
-    status
+    }
 }
 
 /// Seals the IP packet in buf with an outbound SA, in place. With SPRAT_OK the
@@ -297,19 +308,45 @@ unsafe fn seal_with(
         // SAFETY: forwarded.
         unsafe {
             let (buf, args) = (reference_mut(buf)?, read(args)?);
-            let args = args.get()?;
-            room(result)?;
-            let sealed = buf.with(|buf| seal(sa, buf, &args))?;
-            report(sealed_outcome(sa, sealed), result)
+            let (args, result) = (args.get()?, Out::new(result)?);
+            let outcome = buf.with(|buf| {
+                let known = outgoing(sa.params(), buf.packet());
+                sealed_outcome(known, seal(sa, buf, &args))
+            })?;
+            report(outcome, result)
         }
     })
 }
 
-fn sealed_outcome(sa: &OutboundSa, sealed: Result<Sealed, SealError>) -> Result<Outcome, Short> {
-    let known = Outcome {
-        spi: sa.params().spi.0,
-        ..Outcome::default()
+/// What is known of a packet before it is sealed: the ends of its tunnel, else
+/// its own addresses.
+fn outgoing(params: &SaParams, packet: &[u8]) -> Outcome {
+    let own = Head::parse(packet).ok();
+    let (source, destination, flow_label) = match params.mode {
+        Mode::Tunnel(tunnel) => (
+            Some(tunnel.source),
+            Some(tunnel.destination),
+            tunnel.flow_label,
+        ),
+        Mode::Transport => (
+            own.map(|head| head.source),
+            own.map(|head| head.destination),
+            own.map_or(0, |head| head.flow_label),
+        ),
     };
+    Outcome {
+        spi: params.spi.0,
+        source,
+        destination,
+        flow_label,
+        udp_ports: params
+            .udp_encap
+            .map_or((0, 0), |e| (e.source_port, e.destination_port)),
+        ..Outcome::default()
+    }
+}
+
+fn sealed_outcome(known: Outcome, sealed: Result<Sealed, SealError>) -> Result<Outcome, Short> {
     match sealed {
         Ok(sealed) => Ok(Outcome {
             verdict: Verdict::Forward,
@@ -360,27 +397,49 @@ pub unsafe extern "C" fn sprat_open(
         };
         // SAFETY: forwarded to the caller.
         unsafe {
-            let buf = reference_mut(buf)?;
-            room(result)?;
-            let opened = buf.with(|buf| sa.open(buf, Instant(now_ms)))?;
-            let spi = sa.params().spi.0;
-            let outcome = match opened {
-                Ok(opened) => Outcome {
-                    verdict: Verdict::Deliver,
-                    spi,
-                    sn: opened.sn.0,
-                    soft_expired: opened.soft_expired,
-                    ..Outcome::default()
-                },
-                Err(reason) => Outcome {
-                    reason: Some(reason),
-                    spi,
-                    ..Outcome::default()
-                },
-            };
+            let (buf, result) = (reference_mut(buf)?, Out::new(result)?);
+            let outcome = buf.with(|buf| {
+                let received = received(buf.packet());
+                match sa.open(buf, Instant(now_ms)) {
+                    Ok(opened) => Outcome {
+                        verdict: Verdict::Deliver,
+                        sn: opened.sn.0,
+                        soft_expired: opened.soft_expired,
+                        ..received
+                    },
+                    Err(reason) => Outcome {
+                        reason: Some(reason),
+                        ..received
+                    },
+                }
+            })?;
             report(Ok(outcome), result)
         }
     })
+}
+
+/// What a received packet shows of itself before it is opened.
+fn received(packet: &[u8]) -> Outcome {
+    let Ok(head) = Head::parse(packet) else {
+        return Outcome::default();
+    };
+    let mut outcome = Outcome {
+        source: Some(head.source),
+        destination: Some(head.destination),
+        flow_label: head.flow_label,
+        ..Outcome::default()
+    };
+    if head.protocol == proto::UDP {
+        outcome.udp_ports = head.flow(packet).ports.unwrap_or_default();
+    } else if head.protocol != proto::ESP {
+        return outcome;
+    }
+    let numbers = Place::find(packet, &head).and_then(|place| place.numbers(packet));
+    if let Ok((spi, low)) = numbers {
+        outcome.spi = spi.0;
+        outcome.sn = u64::from(low);
+    }
+    outcome
 }
 
 /// What an SA is and has done.
@@ -414,12 +473,13 @@ pub(crate) fn info(sa: &Sa) -> sprat_sa_info {
         random_iv_len: if random { suite.iv_len() as u16 } else { 0 },
         tunnel_source: tunnel.map(|t| t.source).into(),
         tunnel_destination: tunnel.map(|t| t.destination).into(),
+        reserved: [0; 2],
         sn: sa.last_sn().0,
         packets: usage.packets,
         octets: usage.octets,
         drops: sa.drops().total(),
         path_mtu: u32::from(path_mtu),
-        reserved: 0,
+        reserved_too: 0,
     }
 }
 
@@ -431,7 +491,9 @@ pub(crate) fn info(sa: &Sa) -> sprat_sa_info {
 pub unsafe extern "C" fn sprat_sa_get_info(sa: *const sprat_sa, out: *mut sprat_sa_info) -> i32 {
     guarded(|| {
         // SAFETY: forwarded to the caller.
-        unsafe { write(out, &info(reference(sa)?.0.get()?)) }
+        let (sa, out) = unsafe { (reference(sa)?, Out::new(out)?) };
+        out.write(&info(sa.0.get()?));
+        Ok(())
     })
 }
 
