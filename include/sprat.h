@@ -7,6 +7,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * For every function, unless it says otherwise:
+ *
+ * - It returns SPRAT_OK or a negative SPRAT_E_*. Outputs are written with
+ *   SPRAT_OK only, but for the need that SPRAT_E_SHORT tells.
+ * - A pointer that is NULL is SPRAT_E_NULL; with length 0 it may be NULL.
+ * - What pointers lead to is the caller's, does not overlap, and is used during
+ *   the call only. Strings and lists that the library hands out live as long as
+ *   the object they came from, or as the library where there is none.
+ * - A const object may be used by many threads at once, any other by one thread
+ *   at a time. There is no global state, no clock, no random number inside.
+ * - Lengths are octets. Addresses and packets are in network order, numbers and
+ *   ports in host order.
+ * - A struct that begins with struct_size is filled by its SPRAT_*_INIT macro
+ *   first. Later versions append fields: zero means what there was before.
+ */
+
 /* Define SPRAT_MOTE to hide what only the host library has. */
 #ifndef SPRAT_MOTE
 #define SPRAT_HOST 1
@@ -108,70 +125,44 @@
 #define SPRAT_PRIV_HMAC_SHA2_256_96 1026
 
 
-/*
- 64-bit words of a sprat_mote_sa.
- */
+/* 64-bit words of a sprat_mote_sa. */
 #define SPRAT_MOTE_SA_WORDS 13
 
-/*
- Success.
- */
+/* Success. */
 #define SPRAT_OK 0
 
-/*
- A NULL pointer where none is allowed.
- */
-#define SPRAT_E_NULL -1
+/* A NULL pointer where none is allowed. */
+#define SPRAT_E_NULL (-1)
 
-/*
- A buffer is too small: the need is told, nothing else has changed.
- */
-#define SPRAT_E_SHORT -2
+/* A buffer is too small: the need is told, nothing else has changed. */
+#define SPRAT_E_SHORT (-2)
 
-/*
- A value outside its range: a struct_size, an enumeration, a length.
- */
-#define SPRAT_E_ARGUMENT -3
+/* A value outside its range: a struct_size, an enumeration, a length. */
+#define SPRAT_E_ARGUMENT (-3)
 
-/*
- The configuration is wrong: see the message.
- */
-#define SPRAT_E_CONFIG -4
+/* The configuration is wrong: see the message. */
+#define SPRAT_E_CONFIG (-4)
 
-/*
- A key, a salt or the combination of transforms is wrong.
- */
-#define SPRAT_E_KEY -5
+/* A key, a salt or the combination of transforms is wrong. */
+#define SPRAT_E_KEY (-5)
 
-/*
- The parameters of an SA contradict each other.
- */
-#define SPRAT_E_SA -6
+/* The parameters of an SA contradict each other. */
+#define SPRAT_E_SA (-6)
 
-/*
- What was named does not exist.
- */
-#define SPRAT_E_NOT_FOUND -7
+/* What was named does not exist. */
+#define SPRAT_E_NOT_FOUND (-7)
 
-/*
- SPI and addresses name another SA already.
- */
-#define SPRAT_E_EXISTS -8
+/* SPI and addresses name another SA already. */
+#define SPRAT_E_EXISTS (-8)
 
-/*
- The octets are not a packet this function is for.
- */
-#define SPRAT_E_PACKET -9
+/* The octets are not a packet this function is for. */
+#define SPRAT_E_PACKET (-9)
 
-/*
- An earlier call on this handle failed inside the library; only freeing is left.
- */
-#define SPRAT_E_POISONED -10
+/* An earlier call on this handle failed inside the library; only freeing is left. */
+#define SPRAT_E_POISONED (-10)
 
-/*
- A check inside the library failed. Please report it.
- */
-#define SPRAT_E_INTERNAL -11
+/* A check inside the library failed. Please report it. */
+#define SPRAT_E_INTERNAL (-11)
 
 /*
  Number of the ABI that this header describes. A program compares it with
@@ -179,386 +170,174 @@
  */
 #define SPRAT_ABI_VERSION 1
 
-/*
- Audit level: normal, only counted.
- */
+/* Audit level: normal, only counted. */
 #define SPRAT_AUDIT_SILENT 0
 
-/*
- Audit level: of use when searching for a fault.
- */
+/* Audit level: of use when searching for a fault. */
 #define SPRAT_AUDIT_NOTICE 1
 
-/*
- Audit level: an auditable event of the RFCs.
- */
+/* Audit level: an auditable event of the RFCs. */
 #define SPRAT_AUDIT_AUDIT 2
 
 #if defined(SPRAT_DISSECT)
-/*
- A heading over other fields.
- */
+/* A heading over other fields. */
 #define SPRAT_DISSECT_KIND_LABEL 0
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- 0 or 1.
- */
+/* 0 or 1. */
 #define SPRAT_DISSECT_KIND_BOOLEAN 1
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- Unsigned, 8 bits.
- */
+/* Unsigned, 8 bits. */
 #define SPRAT_DISSECT_KIND_UINT8 2
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- Unsigned, 32 bits.
- */
+/* Unsigned, 32 bits. */
 #define SPRAT_DISSECT_KIND_UINT32 3
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- Unsigned, 64 bits.
- */
+/* Unsigned, 64 bits. */
 #define SPRAT_DISSECT_KIND_UINT64 4
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- Octets.
- */
+/* Octets. */
 #define SPRAT_DISSECT_KIND_BYTES 5
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- Text.
- */
+/* Text. */
 #define SPRAT_DISSECT_KIND_TEXT 6
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- Unsigned, 8 bits: a number of the IP protocol registry.
- */
+/* Unsigned, 8 bits: a number of the IP protocol registry. */
 #define SPRAT_DISSECT_KIND_PROTOCOL 7
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- The remark for a TCP stream that is not framed as RFC 9329 says.
- */
+/* The remark for a TCP stream that is not framed as RFC 9329 says. */
 #define SPRAT_DISSECT_EXPERT_STREAM 27
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- The remark for a packet on which sprat_dissect() failed.
- */
+/* The remark for a packet on which sprat_dissect() failed. */
 #define SPRAT_DISSECT_EXPERT_PANIC 202
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- The octets come in a UDP datagram (RFC 3948).
- */
+/* The octets come in a UDP datagram (RFC 3948). */
 #define SPRAT_DISSECT_UDP 1
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- The octets are a message of a TCP stream, its length cut off (RFC 9329).
- */
+/* The octets are a message of a TCP stream, its length cut off (RFC 9329). */
 #define SPRAT_DISSECT_TCP 2
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- The packet is the first fragment of one.
- */
+/* The packet is the first fragment of one. */
 #define SPRAT_DISSECT_FRAGMENT 4
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- The packet is quoted in an error message: its number says nothing.
- */
+/* The packet is quoted in an error message: its number says nothing. */
 #define SPRAT_DISSECT_QUOTED 8
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- No ESP: IKE or a keepalive beside it, for another dissector.
- */
+/* No ESP: IKE or a keepalive beside it, for another dissector. */
 #define SPRAT_DISSECT_OTHER 0
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- No ESP, nor anything else that belongs there.
- */
+/* No ESP, nor anything else that belongs there. */
 #define SPRAT_DISSECT_MALFORMED 1
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- ESP of no SA in the table.
- */
+/* ESP of no SA in the table. */
 #define SPRAT_DISSECT_NO_SA 2
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- ESP of an SA in the table.
- */
+/* ESP of an SA in the table. */
 #define SPRAT_DISSECT_ESP 3
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- Nothing to go on with.
- */
+/* Nothing to go on with. */
 #define SPRAT_DISSECT_INNER_NONE 0
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- An IPv4 packet.
- */
+/* An IPv4 packet. */
 #define SPRAT_DISSECT_INNER_IPV4 1
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- An IPv6 packet.
- */
+/* An IPv6 packet. */
 #define SPRAT_DISSECT_INNER_IPV6 2
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- Header and data of `protocol`.
- */
+/* Header and data of `protocol`. */
 #define SPRAT_DISSECT_INNER_PROTOCOL 3
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- Octets to show as they are.
- */
+/* Octets to show as they are. */
 #define SPRAT_DISSECT_INNER_DATA 4
 #endif
 
 #if defined(SPRAT_HOST)
-/*
- Verdict: drop the packet; reason says why. Zeroed memory means this.
- */
+/* Verdict: drop the packet; reason says why. Zeroed memory means this. */
 #define SPRAT_VERDICT_DROP 0
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Verdict: inbound, hand the packet in the buffer on.
- */
+/* Verdict: inbound, hand the packet in the buffer on. */
 #define SPRAT_VERDICT_DELIVER 1
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Verdict: outbound, send the packet in the buffer.
- */
+/* Verdict: outbound, send the packet in the buffer. */
 #define SPRAT_VERDICT_FORWARD 2
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Verdict: let the unchanged packet pass in the clear.
- */
+/* Verdict: let the unchanged packet pass in the clear. */
 #define SPRAT_VERDICT_BYPASS 3
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Verdict: an IKE message stands in the buffer, without the non-ESP marker.
- */
+/* Verdict: an IKE message stands in the buffer, without the non-ESP marker. */
 #define SPRAT_VERDICT_IKE 4
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Verdict: a NAT keepalive, nothing to do.
- */
+/* Verdict: a NAT keepalive, nothing to do. */
 #define SPRAT_VERDICT_KEEPALIVE 5
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Flag: a soft lifetime of the SA is reached, time for a new one.
- */
+/* Flag: a soft lifetime of the SA is reached, time for a new one. */
 #define SPRAT_FLAG_SOFT_EXPIRED 1
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Flag: less than a quarter of the reserved sequence numbers is left.
- */
+/* Flag: less than a quarter of the reserved sequence numbers is left. */
 #define SPRAT_FLAG_RESERVE_SOON 2
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Flag: the drop reason is an auditable event of the RFCs.
- */
+/* Flag: the drop reason is an auditable event of the RFCs. */
 #define SPRAT_FLAG_AUDIT 4
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Number of no SA.
- */
+/* Number of no SA. */
 #define SPRAT_NO_SA 4294967295
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Ports of a selector: any port, and packets that show none.
- */
+/* Ports of a selector: any port, and packets that show none. */
 #define SPRAT_PORTS_ANY 0
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Ports of a selector: only packets that show none (non-first fragments).
- */
+/* Ports of a selector: only packets that show none (non-first fragments). */
 #define SPRAT_PORTS_OPAQUE 1
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Ports of a selector: from first to last.
- */
+/* Ports of a selector: from first to last. */
 #define SPRAT_PORTS_RANGE 2
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Direction: packets that leave.
- */
+/* Direction: packets that leave. */
 #define SPRAT_OUT 1
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Direction: packets that arrive.
- */
+/* Direction: packets that arrive. */
 #define SPRAT_IN 2
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Mode: transport.
- */
+/* Mode: transport. */
 #define SPRAT_TRANSPORT 1
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Mode: tunnel.
- */
+/* Mode: tunnel. */
 #define SPRAT_TUNNEL 2
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Action of a policy: discard. Zeroed memory means this.
- */
+/* Action of a policy: discard. Zeroed memory means this. */
 #define SPRAT_DISCARD 0
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Action of a policy: let pass in the clear.
- */
+/* Action of a policy: let pass in the clear. */
 #define SPRAT_BYPASS 1
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Action of a policy: outbound through an SA; inbound only out of an SA.
- */
+/* Action of a policy: outbound through an SA; inbound only out of an SA. */
 #define SPRAT_PROTECT 2
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- DF of an IPv4 tunnel: copied from the inner header, set over IPv6.
- */
+/* DF of an IPv4 tunnel: copied from the inner header, set over IPv6. */
 #define SPRAT_DF_COPY 0
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- DF of an IPv4 tunnel: set.
- */
+/* DF of an IPv4 tunnel: set. */
 #define SPRAT_DF_SET 1
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- DF of an IPv4 tunnel: clear.
- */
+/* DF of an IPv4 tunnel: clear. */
 #define SPRAT_DF_CLEAR 2
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- DSCP of a tunnel: copied from the inner header; else 0 to 63.
- */
+/* DSCP of a tunnel: copied from the inner header; else 0 to 63. */
 #define SPRAT_DSCP_COPY 255
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- TCP frame: the stream ends in the middle of a frame, read on.
- */
+/* TCP frame: the stream ends in the middle of a frame, read on. */
 #define SPRAT_TCP_MORE 0
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- TCP frame: an ESP packet.
- */
+/* TCP frame: an ESP packet. */
 #define SPRAT_TCP_ESP 1
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- TCP frame: an IKE message behind four zero octets.
- */
+/* TCP frame: an IKE message behind four zero octets. */
 #define SPRAT_TCP_IKE 2
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- TCP frame: a keepalive.
- */
+/* TCP frame: a keepalive. */
 #define SPRAT_TCP_KEEPALIVE 3
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- TCP frame: empty or shorter than an SPI, to be ignored.
- */
+/* TCP frame: empty or shorter than an SPI, to be ignored. */
 #define SPRAT_TCP_IGNORE 4
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  A configuration that was read. Made by sprat_config_parse() or
  sprat_config_load(), freed by sprat_config_free(). Const: any number of
@@ -573,9 +352,7 @@ typedef struct sprat_config sprat_config;
  at a time.
  */
 typedef struct sprat_dissect_capture sprat_dissect_capture;
-#endif
 
-#if defined(SPRAT_DISSECT)
 /*
  A table of SAs. One thread at a time while it is filled; afterwards any
  number may read it.
@@ -589,12 +366,8 @@ typedef struct sprat_dissect_ctx sprat_dissect_ctx;
  sprat_ipsec_free(); one thread at a time.
  */
 typedef struct sprat_ipsec sprat_ipsec;
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- One SA. Made by sprat_sa_new(), freed by sprat_sa_free(); one thread at a time.
- */
+/* One SA. Made by sprat_sa_new(), freed by sprat_sa_free(); one thread at a time. */
 typedef struct sprat_sa sprat_sa;
 #endif
 
@@ -604,9 +377,7 @@ typedef struct sprat_sa sprat_sa;
  Zeroed memory is an SA that refuses every packet.
  */
 typedef struct sprat_mote_sa {
-    /*
-     Not to be looked into.
-     */
+    /* Not to be looked into. */
     uint64_t opaque[SPRAT_MOTE_SA_WORDS];
 } sprat_mote_sa;
 
@@ -615,163 +386,91 @@ typedef struct sprat_mote_sa {
  that change the packet move start and len, never data or capacity.
  */
 typedef struct sprat_buf {
-    /*
-     First octet of the memory; owned by the caller.
-     */
+    /* First octet of the memory; owned by the caller. */
     uint8_t *data;
-    /*
-     Octets of the memory.
-     */
+    /* Octets of the memory. */
     size_t capacity;
-    /*
-     Offset of the packet's first octet.
-     */
+    /* Offset of the packet's first octet. */
     size_t start;
-    /*
-     Octets of the packet.
-     */
+    /* Octets of the packet. */
     size_t len;
 } sprat_buf;
 
-/*
- An IP address in network order. Zeroed memory is "none".
- */
+/* An IP address in network order. Zeroed memory is "none". */
 typedef struct sprat_addr {
-    /*
-     0 none, 4 or 6.
-     */
+    /* 0 none, 4 or 6. */
     uint8_t family;
-    /*
-     4 octets (the rest ignored) or 16.
-     */
+    /* 4 octets (the rest ignored) or 16. */
     uint8_t octets[16];
 } sprat_addr;
 
 #if defined(SPRAT_HOST)
-/*
- An address with the length of its prefix.
- */
+/* An address with the length of its prefix. */
 typedef struct sprat_prefix {
-    /*
-     The address.
-     */
+    /* The address. */
     struct sprat_addr address;
-    /*
-     Bits of the prefix: 0 to 32 or 128.
-     */
+    /* Bits of the prefix: 0 to 32 or 128. */
     uint8_t bits;
 } sprat_prefix;
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  The [gateway] section. Fill with SPRAT_GATEWAY_SETTINGS_INIT. Everything
  pointed to belongs to the sprat_config and lives as long as it.
  */
 typedef struct sprat_gateway_settings {
-    /*
-     sizeof(sprat_gateway_settings).
-     */
+    /* sizeof(sprat_gateway_settings). */
     uint32_t struct_size;
-    /*
-     Sequence numbers reserved with each write of the state file.
-     */
+    /* Sequence numbers reserved with each write of the state file. */
     uint32_t state_block;
-    /*
-     Audit lines per second at most; 0 = none.
-     */
+    /* Audit lines per second at most; 0 = none. */
     uint32_t audit_rate;
-    /*
-     MTU of the TUN device in octets.
-     */
+    /* MTU of the TUN device in octets. */
     uint16_t mtu;
-    /*
-     1: receive ESP over IP directly (protocol 50).
-     */
+    /* 1: receive ESP over IP directly (protocol 50). */
     uint8_t raw;
-    /*
-     1: clamp the MSS of TCP connections.
-     */
+    /* 1: clamp the MSS of TCP connections. */
     uint8_t mss_clamp;
-    /*
-     Name of the TUN device, zero-terminated, at most 15 octets.
-     */
+    /* Name of the TUN device, zero-terminated, at most 15 octets. */
     const char *tun;
-    /*
-     File that keeps the sequence numbers, zero-terminated.
-     */
+    /* File that keeps the sequence numbers, zero-terminated. */
     const char *state_file;
-    /*
-     User to become after set-up, zero-terminated; empty = stay.
-     */
+    /* User to become after set-up, zero-terminated; empty = stay. */
     const char *user;
-    /*
-     Addresses of the TUN device.
-     */
+    /* Addresses of the TUN device. */
     const struct sprat_prefix *tun_addresses;
-    /*
-     How many.
-     */
+    /* How many. */
     size_t tun_addresses_len;
-    /*
-     Prefixes routed into the TUN device.
-     */
+    /* Prefixes routed into the TUN device. */
     const struct sprat_prefix *routes;
-    /*
-     How many.
-     */
+    /* How many. */
     size_t routes_len;
-    /*
-     UDP ports to receive ESP in UDP on, host order.
-     */
+    /* UDP ports to receive ESP in UDP on, host order. */
     const uint16_t *udp_ports;
-    /*
-     How many.
-     */
+    /* How many. */
     size_t udp_ports_len;
 } sprat_gateway_settings;
 #endif
 
 #if defined(SPRAT_DISSECT)
-/*
- Text of a given length, without a zero behind it; UTF-8.
- */
+/* Text of a given length, without a zero behind it; UTF-8. */
 typedef struct sprat_text {
-    /*
-     First octet; NULL only with len 0.
-     */
+    /* First octet; NULL only with len 0. */
     const char *data;
-    /*
-     Octets.
-     */
+    /* Octets. */
     size_t len;
 } sprat_text;
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- A field that a display filter can name. The texts live as long as the code.
- */
+/* A field that a display filter can name. The texts live as long as the code. */
 typedef struct sprat_dissect_field {
-    /*
-     What a display filter calls it, such as "sprat.esp.spi".
-     */
+    /* What a display filter calls it, such as "sprat.esp.spi". */
     struct sprat_text abbrev;
-    /*
-     Its name in the tree.
-     */
+    /* Its name in the tree. */
     struct sprat_text name;
-    /*
-     One sentence about it.
-     */
+    /* One sentence about it. */
     struct sprat_text about;
-    /*
-     SPRAT_DISSECT_KIND_...: type of its value.
-     */
+    /* SPRAT_DISSECT_KIND_...: type of its value. */
     uint8_t kind;
-    /*
-     0 not a number, 1 decimal, 2 hexadecimal.
-     */
+    /* 0 not a number, 1 decimal, 2 hexadecimal. */
     uint8_t base;
     /*
      Bits of the octets that the value is taken from; 0 = all. No ESP field is
@@ -779,828 +478,454 @@ typedef struct sprat_dissect_field {
      */
     uint64_t mask;
 } sprat_dissect_field;
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- A remark on a packet. The texts live as long as the code.
- */
+/* A remark on a packet. The texts live as long as the code. */
 typedef struct sprat_dissect_expert {
-    /*
-     What a span calls it; never 0. Below 200 it is a drop reason.
-     */
+    /* What a span calls it; never 0. Below 200 it is a drop reason. */
     uint8_t code;
-    /*
-     0 security, 1 sequence, 2 malformed, 3 undecoded, 4 protocol.
-     */
+    /* 0 security, 1 sequence, 2 malformed, 3 undecoded, 4 protocol. */
     uint8_t group;
-    /*
-     0 chat, 1 note, 2 warning, 3 error.
-     */
+    /* 0 chat, 1 note, 2 warning, 3 error. */
     uint8_t severity;
-    /*
-     Its name, such as "integrity": of a drop reason, the counter's.
-     */
+    /* Its name, such as "integrity": of a drop reason, the counter's. */
     struct sprat_text name;
-    /*
-     One sentence, without a full stop.
-     */
+    /* One sentence, without a full stop. */
     struct sprat_text text;
 } sprat_dissect_expert;
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- A transform that this build can use.
- */
+/* A transform that this build can use. */
 typedef struct sprat_dissect_transform {
-    /*
-     Number in the IKEv2 registry; from 1024 on private.
-     */
+    /* Number in the IKEv2 registry; from 1024 on private. */
     uint32_t id;
-    /*
-     Its name there; lives as long as the code.
-     */
+    /* Its name there; lives as long as the code. */
     struct sprat_text name;
 } sprat_dissect_transform;
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- One SA of a table that a user edits.
- */
+/* One SA of a table that a user edits. */
 typedef struct sprat_dissect_sa {
-    /*
-     sizeof(sprat_dissect_sa).
-     */
+    /* sizeof(sprat_dissect_sa). */
     uint32_t struct_size;
-    /*
-     SPI, 256 or more.
-     */
+    /* SPI, 256 or more. */
     uint32_t spi;
-    /*
-     Name, zero-terminated; NULL = none.
-     */
+    /* Name, zero-terminated; NULL = none. */
     const char *name;
-    /*
-     Source: an address, a prefix such as "10.0.0.0/8", or "*" or NULL for any.
-     */
+    /* Source: an address, a prefix such as "10.0.0.0/8", or "*" or NULL for any. */
     const char *source;
-    /*
-     Destination, likewise.
-     */
+    /* Destination, likewise. */
     const char *destination;
-    /*
-     Encryption transform, by number.
-     */
+    /* Encryption transform, by number. */
     uint32_t encr;
-    /*
-     Integrity transform, by number; 0 with one that makes its own ICV.
-     */
+    /* Integrity transform, by number; 0 with one that makes its own ICV. */
     uint32_t integ;
-    /*
-     Encryption key and behind it the salt, if the transform has one.
-     */
+    /* Encryption key and behind it the salt, if the transform has one. */
     const uint8_t *encr_key;
-    /*
-     Octets of both.
-     */
+    /* Octets of both. */
     size_t encr_key_len;
-    /*
-     Integrity key.
-     */
+    /* Integrity key. */
     const uint8_t *integ_key;
-    /*
-     Octets of it.
-     */
+    /* Octets of it. */
     size_t integ_key_len;
     /*
      Highest number before the capture begins, roughly; 0 = not known. Gives
      the high half of 64-bit numbers.
      */
     uint64_t sequence_start;
-    /*
-     0 as Next Header says, 1 transport, 2 tunnel.
-     */
+    /* 0 as Next Header says, 1 transport, 2 tunnel. */
     uint8_t mode;
-    /*
-     1: 64-bit sequence numbers.
-     */
+    /* 1: 64-bit sequence numbers. */
     uint8_t esn;
 } sprat_dissect_sa;
-#endif
 
-#if defined(SPRAT_DISSECT)
 /*
  What was concluded about the number of one packet. Kept by the caller, who
  gives it back when the same packet is looked at again.
  */
 typedef struct sprat_dissect_report {
-    /*
-     The number with the inferred high half.
-     */
+    /* The number with the inferred high half. */
     uint64_t sn;
-    /*
-     Numbers missing before it.
-     */
+    /* Numbers missing before it. */
     uint64_t missing;
-    /*
-     Drop reason of the check before the ICV; 0 = none.
-     */
+    /* Drop reason of the check before the ICV; 0 = none. */
     uint8_t reason;
-    /*
-     1: the other members are filled in.
-     */
+    /* 1: the other members are filled in. */
     uint8_t known;
 } sprat_dissect_report;
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- A packet as captured.
- */
+/* A packet as captured. */
 typedef struct sprat_dissect_in {
-    /*
-     sizeof(sprat_dissect_in).
-     */
+    /* sizeof(sprat_dissect_in). */
     uint32_t struct_size;
-    /*
-     SPRAT_DISSECT_... joined by |.
-     */
+    /* SPRAT_DISSECT_... joined by |. */
     uint32_t flags;
-    /*
-     What was captured, from the SPI on.
-     */
+    /* What was captured, from the SPI on. */
     const uint8_t *octets;
-    /*
-     Octets of it.
-     */
+    /* Octets of it. */
     size_t len;
-    /*
-     Octets that the packet had.
-     */
+    /* Octets that the packet had. */
     size_t reported;
-    /*
-     Source address: 4 or 16 octets.
-     */
+    /* Source address: 4 or 16 octets. */
     const uint8_t *source;
-    /*
-     4, 16, or 0 where there is none.
-     */
+    /* 4, 16, or 0 where there is none. */
     size_t source_len;
-    /*
-     Destination address.
-     */
+    /* Destination address. */
     const uint8_t *destination;
-    /*
-     4, 16, or 0.
-     */
+    /* 4, 16, or 0. */
     size_t destination_len;
-    /*
-     What was concluded when the packet was looked at before; zeroed at first.
-     */
+    /* What was concluded when the packet was looked at before; zeroed at first. */
     struct sprat_dissect_report report;
 } sprat_dissect_in;
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- One thing to show.
- */
+/* One thing to show. */
 typedef struct sprat_dissect_span {
-    /*
-     Index of the field in sprat_dissect_fields().
-     */
+    /* Index of the field in sprat_dissect_fields(). */
     uint16_t field;
-    /*
-     Number of the span that it stands under, plus 1; 0 = the top.
-     */
+    /* Number of the span that it stands under, plus 1; 0 = the top. */
     uint16_t parent;
-    /*
-     0: the place is in the packet; 1: in the decrypted octets.
-     */
+    /* 0: the place is in the packet; 1: in the decrypted octets. */
     uint8_t source;
-    /*
-     1: concluded, not in the packet.
-     */
+    /* 1: concluded, not in the packet. */
     uint8_t generated;
-    /*
-     Remark; 0 = none.
-     */
+    /* Remark; 0 = none. */
     uint8_t expert;
-    /*
-     First octet of its place.
-     */
+    /* First octet of its place. */
     size_t offset;
-    /*
-     Octets of its place; 0 where it stands for none.
-     */
+    /* Octets of its place; 0 where it stands for none. */
     size_t len;
-    /*
-     Value of numbers and booleans.
-     */
+    /* Value of numbers and booleans. */
     uint64_t number;
-    /*
-     Value of texts; lives as long as the SA table.
-     */
+    /* Value of texts; lives as long as the SA table. */
     struct sprat_text text;
-    /*
-     Value of octets that stand nowhere in the packet.
-     */
+    /* Value of octets that stand nowhere in the packet. */
     uint8_t octets[16];
-    /*
-     Octets of it; 0 where the value stands in the packet.
-     */
+    /* Octets of it; 0 where the value stands in the packet. */
     uint8_t octets_len;
 } sprat_dissect_span;
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- What came of a packet.
- */
+/* What came of a packet. */
 typedef struct sprat_dissect_out {
-    /*
-     sizeof(sprat_dissect_out).
-     */
+    /* sizeof(sprat_dissect_out). */
     uint32_t struct_size;
-    /*
-     SPRAT_DISSECT_OTHER, _MALFORMED, _NO_SA or _ESP.
-     */
+    /* SPRAT_DISSECT_OTHER, _MALFORMED, _NO_SA or _ESP. */
     int32_t kind;
-    /*
-     In: where spans go; NULL only with span_count 0.
-     */
+    /* In: where spans go; NULL only with span_count 0. */
     struct sprat_dissect_span *spans;
-    /*
-     In: how many fit; 64 always do. Out: how many there are.
-     */
+    /* In: how many fit; 64 always do. Out: how many there are. */
     size_t span_count;
-    /*
-     In: where decrypted octets go.
-     */
+    /* In: where decrypted octets go. */
     uint8_t *plain;
-    /*
-     In: octets that fit; as many as the packet has are enough.
-     */
+    /* In: octets that fit; as many as the packet has are enough. */
     size_t plain_len;
-    /*
-     Where in `plain` the decrypted octets begin.
-     */
+    /* Where in `plain` the decrypted octets begin. */
     size_t text_offset;
-    /*
-     How many there are; 0 where the ICV did not verify.
-     */
+    /* How many there are; 0 where the ICV did not verify. */
     size_t text_len;
-    /*
-     How many of them are the payload, which comes first.
-     */
+    /* How many of them are the payload, which comes first. */
     size_t payload_len;
-    /*
-     SPRAT_DISSECT_INNER_...: what the payload is.
-     */
+    /* SPRAT_DISSECT_INNER_...: what the payload is. */
     int32_t inner;
-    /*
-     Next Header.
-     */
+    /* Next Header. */
     uint8_t protocol;
-    /*
-     1: the ICV verified.
-     */
+    /* 1: the ICV verified. */
     uint8_t verified;
-    /*
-     Why a receiver would drop the packet; 0 = it would not.
-     */
+    /* Why a receiver would drop the packet; 0 = it would not. */
     uint8_t reason;
-    /*
-     SPI.
-     */
+    /* SPI. */
     uint32_t spi;
-    /*
-     Sequence Number field.
-     */
+    /* Sequence Number field. */
     uint32_t sequence;
-    /*
-     Name of the SA; lives as long as the SA table.
-     */
+    /* Name of the SA; lives as long as the SA table. */
     struct sprat_text sa_name;
-    /*
-     To be kept for the next time.
-     */
+    /* To be kept for the next time. */
     struct sprat_dissect_report report;
 } sprat_dissect_out;
 #endif
 
 #if defined(SPRAT_HOST)
-/*
- Soft and hard limit of a lifetime; 0 = no limit.
- */
+/* Soft and hard limit of a lifetime; 0 = no limit. */
 typedef struct sprat_limit {
-    /*
-     Reported by SPRAT_FLAG_SOFT_EXPIRED once reached.
-     */
+    /* Reported by SPRAT_FLAG_SOFT_EXPIRED once reached. */
     uint64_t soft;
-    /*
-     The last amount that passes.
-     */
+    /* The last amount that passes. */
     uint64_t hard;
 } sprat_limit;
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Ports a selector admits; zeroed memory admits any. For ICMP the port is
  type * 256 + code, on both sides.
  */
 typedef struct sprat_ports {
-    /*
-     One of SPRAT_PORTS_*.
-     */
+    /* One of SPRAT_PORTS_*. */
     uint8_t kind;
-    /*
-     Must be 0.
-     */
+    /* Must be 0. */
     uint8_t reserved;
-    /*
-     Lowest port of a range.
-     */
+    /* Lowest port of a range. */
     uint16_t first;
-    /*
-     Highest port of a range.
-     */
+    /* Highest port of a range. */
     uint16_t last;
 } sprat_ports;
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  A traffic selector (RFC 4301 s4.4.1.1), seen from the packet: source is
  where it comes from. Zeroed memory admits every packet.
  */
 typedef struct sprat_selector {
-    /*
-     Lowest source address; family 0 = any address.
-     */
+    /* Lowest source address; family 0 = any address. */
     struct sprat_addr source_first;
-    /*
-     Highest source address, of the same family.
-     */
+    /* Highest source address, of the same family. */
     struct sprat_addr source_last;
-    /*
-     Lowest destination address; family 0 = any address.
-     */
+    /* Lowest destination address; family 0 = any address. */
     struct sprat_addr destination_first;
-    /*
-     Highest destination address, of the same family.
-     */
+    /* Highest destination address, of the same family. */
     struct sprat_addr destination_last;
-    /*
-     1: only this protocol; 0: any.
-     */
+    /* 1: only this protocol; 0: any. */
     uint8_t has_protocol;
-    /*
-     Next layer protocol, if has_protocol is 1.
-     */
+    /* Next layer protocol, if has_protocol is 1. */
     uint8_t protocol;
-    /*
-     Source ports.
-     */
+    /* Source ports. */
     struct sprat_ports source_ports;
-    /*
-     Destination ports.
-     */
+    /* Destination ports. */
     struct sprat_ports destination_ports;
 } sprat_selector;
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Everything about one SA. Fill with SPRAT_SA_PARAMS_INIT, then set at least
  direction, mode, spi, encr and the keys. The library copies what it keeps.
  */
 typedef struct sprat_sa_params {
-    /*
-     sizeof(sprat_sa_params).
-     */
+    /* sizeof(sprat_sa_params). */
     uint32_t struct_size;
-    /*
-     SPI in host order, 256 or more.
-     */
+    /* SPI in host order, 256 or more. */
     uint32_t spi;
-    /*
-     SPRAT_OUT or SPRAT_IN.
-     */
+    /* SPRAT_OUT or SPRAT_IN. */
     uint8_t direction;
-    /*
-     SPRAT_TRANSPORT or SPRAT_TUNNEL.
-     */
+    /* SPRAT_TRANSPORT or SPRAT_TUNNEL. */
     uint8_t mode;
-    /*
-     1: 64-bit sequence numbers.
-     */
+    /* 1: 64-bit sequence numbers. */
     uint8_t esn;
-    /*
-     1: the peer refuses TFC padding.
-     */
+    /* 1: the peer refuses TFC padding. */
     uint8_t no_tfc;
-    /*
-     1: several senders share the SA (multicast).
-     */
+    /* 1: several senders share the SA (multicast). */
     uint8_t multi_sender;
-    /*
-     Tunnel: DSCP, 0 to 63 or SPRAT_DSCP_COPY.
-     */
+    /* Tunnel: DSCP, 0 to 63 or SPRAT_DSCP_COPY. */
     uint8_t dscp;
-    /*
-     Tunnel: 1 sends Not-ECT and ignores the outer ECN field.
-     */
+    /* Tunnel: 1 sends Not-ECT and ignores the outer ECN field. */
     uint8_t no_ecn;
-    /*
-     Tunnel over IPv4: one of SPRAT_DF_*.
-     */
+    /* Tunnel over IPv4: one of SPRAT_DF_*. */
     uint8_t df;
-    /*
-     Encryption transform, the IANA number (IKEv2 transform type 1).
-     */
+    /* Encryption transform, the IANA number (IKEv2 transform type 1). */
     uint16_t encr;
-    /*
-     Integrity transform, the IANA number (type 3); 0 = NONE.
-     */
+    /* Integrity transform, the IANA number (type 3); 0 = NONE. */
     uint16_t integ;
-    /*
-     Anti-replay window in packets: 0 = off, or a multiple of 32 from 32 to 4096.
-     */
+    /* Anti-replay window in packets: 0 = off, or a multiple of 32 from 32 to 4096. */
     uint16_t replay_window;
-    /*
-     Largest outer packet of the path in octets; 0 = unknown.
-     */
+    /* Largest outer packet of the path in octets; 0 = unknown. */
     uint16_t path_mtu;
-    /*
-     UDP encapsulation: source port as this SA's packets carry it; 0 = none.
-     */
+    /* UDP encapsulation: source port as this SA's packets carry it; 0 = none. */
     uint16_t udp_source_port;
-    /*
-     UDP encapsulation: destination port; 0 = none.
-     */
+    /* UDP encapsulation: destination port; 0 = none. */
     uint16_t udp_destination_port;
-    /*
-     Tunnel: flow label over IPv6, 20 bits.
-     */
+    /* Tunnel: flow label over IPv6, 20 bits. */
     uint32_t flow_label;
-    /*
-     Tunnel: TTL or hop limit, 1 to 255.
-     */
+    /* Tunnel: TTL or hop limit, 1 to 255. */
     uint8_t hop_limit;
     /*
      Sending with multi_sender and an IV that is a counter: bits of this
      sender's identifier in it, 8, 12 or 16 (RFC 6054); else 0.
      */
     uint8_t sender_id_bits;
-    /*
-     This sender's identifier.
-     */
+    /* This sender's identifier. */
     uint16_t sender_id;
-    /*
-     Must be 0.
-     */
+    /* Must be 0. */
     uint8_t reserved[4];
-    /*
-     Sending: last number used before. Receiving: highest number verified before.
-     */
+    /* Sending: last number used before. Receiving: highest number verified before. */
     uint64_t last_sn;
-    /*
-     Encryption key without salt.
-     */
+    /* Encryption key without salt. */
     const uint8_t *encr_key;
-    /*
-     Octets of the encryption key.
-     */
+    /* Octets of the encryption key. */
     size_t encr_key_len;
-    /*
-     Salt: 3 octets for CCM, 4 for CTR, GCM, GMAC and ChaCha20.
-     */
+    /* Salt: 3 octets for CCM, 4 for CTR, GCM, GMAC and ChaCha20. */
     const uint8_t *salt;
-    /*
-     Octets of the salt.
-     */
+    /* Octets of the salt. */
     size_t salt_len;
-    /*
-     Integrity key.
-     */
+    /* Integrity key. */
     const uint8_t *integ_key;
-    /*
-     Octets of the integrity key.
-     */
+    /* Octets of the integrity key. */
     size_t integ_key_len;
-    /*
-     Tunnel: outer source address.
-     */
+    /* Tunnel: outer source address. */
     struct sprat_addr tunnel_source;
-    /*
-     Tunnel: outer destination address.
-     */
+    /* Tunnel: outer destination address. */
     struct sprat_addr tunnel_destination;
-    /*
-     Receiving, multicast: destination address that must match; family 0 = any.
-     */
+    /* Receiving, multicast: destination address that must match; family 0 = any. */
     struct sprat_addr lookup_destination;
-    /*
-     Receiving, multicast: source address that must match too; family 0 = any.
-     */
+    /* Receiving, multicast: source address that must match too; family 0 = any. */
     struct sprat_addr lookup_source;
     /*
      Transport mode in UDP: source address that the sender's checksum covers
      (NAT-OA); family 0 = no NAT.
      */
     struct sprat_addr nat_source;
-    /*
-     The same for the destination address.
-     */
+    /* The same for the destination address. */
     struct sprat_addr nat_destination;
-    /*
-     Lifetime in packets.
-     */
+    /* Lifetime in packets. */
     struct sprat_limit packets;
-    /*
-     Lifetime in octets given to the cipher.
-     */
+    /* Lifetime in octets given to the cipher. */
     struct sprat_limit octets;
-    /*
-     Lifetime in seconds.
-     */
+    /* Lifetime in seconds. */
     struct sprat_limit seconds;
-    /*
-     Receiving: selectors of the inner packet, any of which must match.
-     */
+    /* Receiving: selectors of the inner packet, any of which must match. */
     const struct sprat_selector *selectors;
-    /*
-     How many selectors; 0 admits every inner packet.
-     */
+    /* How many selectors; 0 admits every inner packet. */
     size_t selectors_len;
-    /*
-     Name for messages and counters, zero-terminated UTF-8; NULL = none.
-     */
+    /* Name for messages and counters, zero-terminated UTF-8; NULL = none. */
     const char *name;
 } sprat_sa_params;
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- An SPD entry. Fill with SPRAT_POLICY_INIT.
- */
+/* An SPD entry. Fill with SPRAT_POLICY_INIT. */
 typedef struct sprat_policy {
-    /*
-     sizeof(sprat_policy).
-     */
+    /* sizeof(sprat_policy). */
     uint32_t struct_size;
-    /*
-     SPRAT_OUT or SPRAT_IN.
-     */
+    /* SPRAT_OUT or SPRAT_IN. */
     uint8_t direction;
-    /*
-     SPRAT_DISCARD, SPRAT_BYPASS or SPRAT_PROTECT.
-     */
+    /* SPRAT_DISCARD, SPRAT_BYPASS or SPRAT_PROTECT. */
     uint8_t action;
-    /*
-     Must be 0.
-     */
+    /* Must be 0. */
     uint8_t reserved[2];
-    /*
-     SPRAT_PROTECT outbound: number of the SA; else SPRAT_NO_SA.
-     */
+    /* SPRAT_PROTECT outbound: number of the SA; else SPRAT_NO_SA. */
     uint32_t sa;
-    /*
-     Packets the entry is for.
-     */
+    /* Packets the entry is for. */
     struct sprat_selector selector;
+    /* Must be 0. */
+    uint8_t reserved_too[2];
 } sprat_policy;
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  What a caller gives for one packet to be sealed. Fill with
  SPRAT_SEAL_ARGS_INIT, then set fields.
  */
 typedef struct sprat_seal_args {
-    /*
-     sizeof(sprat_seal_args).
-     */
+    /* sizeof(sprat_seal_args). */
     uint32_t struct_size;
     /*
      Identification of an outer IPv4 header without DF; should differ from
      packet to packet.
      */
     uint16_t ipv4_id;
-    /*
-     Octets of TFC padding.
-     */
+    /* Octets of TFC padding. */
     uint16_t tfc;
-    /*
-     The caller's clock, milliseconds; must not run backwards.
-     */
+    /* The caller's clock, milliseconds; must not run backwards. */
     uint64_t now_ms;
     /*
      Octets nobody can predict, for transforms with a random IV (CBC): at
      least 16. Others ignore it. Read during the call only; NULL with 0.
      */
     const uint8_t *iv;
-    /*
-     Octets at iv.
-     */
+    /* Octets at iv. */
     size_t iv_len;
-    /*
-     Octets of Padding beyond the least, a multiple of the alignment.
-     */
+    /* Octets of Padding beyond the least, a multiple of the alignment. */
     uint8_t extra_pad;
-    /*
-     Must be 0.
-     */
+    /* Must be 0. */
     uint8_t reserved[7];
 } sprat_seal_args;
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  What became of one packet, with all that an audit record needs. Fill with
  SPRAT_RESULT_INIT; a call overwrites everything behind struct_size.
  */
 typedef struct sprat_result {
-    /*
-     sizeof(sprat_result).
-     */
+    /* sizeof(sprat_result). */
     uint32_t struct_size;
-    /*
-     One of SPRAT_VERDICT_*.
-     */
+    /* One of SPRAT_VERDICT_*. */
     int32_t verdict;
-    /*
-     Drop reason, 0 if none: one of SPRAT_DROP_*, see sprat_drop_text().
-     */
+    /* Drop reason, 0 if none: one of SPRAT_DROP_*, see sprat_drop_text(). */
     int32_t reason;
-    /*
-     Sum of SPRAT_FLAG_*.
-     */
+    /* Sum of SPRAT_FLAG_*. */
     uint32_t flags;
-    /*
-     Number of the SA, or SPRAT_NO_SA.
-     */
+    /* Number of the SA, or SPRAT_NO_SA. */
     uint32_t sa;
-    /*
-     SPI in host order, 0 if the packet showed none.
-     */
+    /* SPI in host order, 0 if the packet showed none. */
     uint32_t spi;
-    /*
-     Sequence number; of a refused packet the low 32 bits as received.
-     */
+    /* Sequence number; of a refused packet the low 32 bits as received. */
     uint64_t sn;
-    /*
-     Source of the outer (else the only) IP header.
-     */
+    /* Source of the outer (else the only) IP header. */
     struct sprat_addr source;
-    /*
-     Destination of that header.
-     */
+    /* Destination of that header. */
     struct sprat_addr destination;
-    /*
-     UDP source port around ESP, 0 without UDP.
-     */
+    /* UDP source port around ESP, 0 without UDP. */
     uint16_t udp_source_port;
-    /*
-     UDP destination port around ESP, 0 without UDP.
-     */
+    /* UDP destination port around ESP, 0 without UDP. */
     uint16_t udp_destination_port;
-    /*
-     IPv6 flow label of that header, 0 in IPv4.
-     */
+    /* Must not be relied on. */
+    uint16_t reserved;
+    /* IPv6 flow label of that header, 0 in IPv4. */
     uint32_t flow_label;
-    /*
-     Reason too-big: largest packet that would pass, octets.
-     */
+    /* Reason too-big: largest packet that would pass, octets. */
     uint32_t mtu;
-    /*
-     Verdict FORWARD: octets of IP and UDP header in front of ESP.
-     */
+    /* Verdict FORWARD: octets of IP and UDP header in front of ESP. */
     uint32_t esp_offset;
-    /*
-     With SPRAT_E_SHORT: octets needed in front of the packet, in all.
-     */
+    /* Must not be relied on. */
+    uint32_t reserved_too;
+    /* With SPRAT_E_SHORT: octets needed in front of the packet, in all. */
     size_t need_head;
-    /*
-     With SPRAT_E_SHORT: octets needed behind the packet, in all.
-     */
+    /* With SPRAT_E_SHORT: octets needed behind the packet, in all. */
     size_t need_tail;
 } sprat_result;
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- The facts of an outer header that a socket has taken off.
- */
+/* The facts of an outer header that a socket has taken off. */
 typedef struct sprat_outer {
-    /*
-     sizeof(sprat_outer).
-     */
+    /* sizeof(sprat_outer). */
     uint32_t struct_size;
-    /*
-     Source address.
-     */
+    /* Source address. */
     struct sprat_addr source;
-    /*
-     Destination address.
-     */
+    /* Destination address. */
     struct sprat_addr destination;
-    /*
-     TOS or Traffic Class.
-     */
+    /* TOS or Traffic Class. */
     uint8_t traffic_class;
-    /*
-     1: it came in UDP, and the rules for marker and keepalive apply; else 0.
-     */
+    /* 1: it came in UDP, and the rules for marker and keepalive apply; else 0. */
     uint8_t udp;
-    /*
-     UDP source port, if udp is 1.
-     */
+    /* UDP source port, if udp is 1. */
     uint16_t udp_source_port;
-    /*
-     UDP destination port, if udp is 1.
-     */
+    /* UDP destination port, if udp is 1. */
     uint16_t udp_destination_port;
 } sprat_outer;
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- What one SA is and has done. Fill with SPRAT_SA_INFO_INIT.
- */
+/* What one SA is and has done. Fill with SPRAT_SA_INFO_INIT. */
 typedef struct sprat_sa_info {
-    /*
-     sizeof(sprat_sa_info).
-     */
+    /* sizeof(sprat_sa_info). */
     uint32_t struct_size;
-    /*
-     SPI in host order.
-     */
+    /* SPI in host order. */
     uint32_t spi;
-    /*
-     SPRAT_OUT or SPRAT_IN.
-     */
+    /* SPRAT_OUT or SPRAT_IN. */
     uint8_t direction;
-    /*
-     SPRAT_TRANSPORT or SPRAT_TUNNEL.
-     */
+    /* SPRAT_TRANSPORT or SPRAT_TUNNEL. */
     uint8_t mode;
-    /*
-     UDP source port of its packets, 0 without UDP.
-     */
+    /* UDP source port of its packets, 0 without UDP. */
     uint16_t udp_source_port;
-    /*
-     UDP destination port of its packets, 0 without UDP.
-     */
+    /* UDP destination port of its packets, 0 without UDP. */
     uint16_t udp_destination_port;
-    /*
-     Encryption transform, IANA number.
-     */
+    /* Encryption transform, IANA number. */
     uint16_t encr;
-    /*
-     Integrity transform, IANA number.
-     */
+    /* Integrity transform, IANA number. */
     uint16_t integ;
-    /*
-     Octets of random IV that sprat_seal_args must bring; 0 if none.
-     */
+    /* Octets of random IV that sprat_seal_args must bring; 0 if none. */
     uint16_t random_iv_len;
-    /*
-     Tunnel: source; else family 0.
-     */
+    /* Tunnel: source; else family 0. */
     struct sprat_addr tunnel_source;
-    /*
-     Tunnel: destination; else family 0.
-     */
+    /* Tunnel: destination; else family 0. */
     struct sprat_addr tunnel_destination;
-    /*
-     Sending: last number used. Receiving: highest number verified.
-     */
+    /* Must not be relied on. */
+    uint8_t reserved[2];
+    /* Sending: last number used. Receiving: highest number verified. */
     uint64_t sn;
-    /*
-     Packets sealed, or verified.
-     */
+    /* Packets sealed, or verified. */
     uint64_t packets;
-    /*
-     Octets given to the cipher.
-     */
+    /* Octets given to the cipher. */
     uint64_t octets;
-    /*
-     Packets refused, dummy packets included.
-     */
+    /* Packets refused, dummy packets included. */
     uint64_t drops;
-    /*
-     Sending: largest outer packet of the path in octets; 0 = unknown.
-     */
+    /* Sending: largest outer packet of the path in octets; 0 = unknown. */
     uint32_t path_mtu;
-    /*
-     Must not be relied on.
-     */
-    uint32_t reserved;
+    /* Must not be relied on. */
+    uint32_t reserved_too;
 } sprat_sa_info;
 #endif
 
@@ -1632,9 +957,7 @@ int32_t sprat_mote_sa_init(struct sprat_mote_sa *sa,
                            const uint8_t *salt,
                            uint64_t last_sn);
 
-/*
- Zeroes an SA with its keys; it refuses every packet afterwards. NULL is allowed.
- */
+/* Zeroes an SA with its keys; it refuses every packet afterwards. NULL is allowed. */
 void sprat_mote_wipe(struct sprat_mote_sa *sa);
 
 /*
@@ -1656,11 +979,9 @@ int32_t sprat_mote_open(struct sprat_mote_sa *sa, struct sprat_buf *buf);
  The last number that an SA used (sending) or the highest that it verified,
  for stable storage. Errors: NULL, ARGUMENT.
  */
-int32_t sprat_mote_sa_sn(struct sprat_mote_sa *sa, uint64_t *sn);
+int32_t sprat_mote_sa_sn(const struct sprat_mote_sa *sa, uint64_t *sn);
 
-/*
- The ABI number of the library that is loaded. Cannot fail; any thread.
- */
+/* The ABI number of the library that is loaded. Cannot fail; any thread. */
 uint32_t sprat_abi_version(void);
 
 /*
@@ -1718,9 +1039,7 @@ int32_t sprat_config_parse(const uint8_t *text,
                            struct sprat_config **out,
                            char *message,
                            size_t *message_len);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Reads the configuration in the file at path. Else as sprat_config_parse(); a
  file that cannot be read is CONFIG with the cause in the message.
@@ -1729,25 +1048,17 @@ int32_t sprat_config_load(const char *path,
                           struct sprat_config **out,
                           char *message,
                           size_t *message_len);
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Frees a configuration and wipes its keys. NULL is allowed.
- */
+/* Frees a configuration and wipes its keys. NULL is allowed. */
 void sprat_config_free(struct sprat_config *config);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Tells the [gateway] section. Errors: NULL; NOT_FOUND if there is none;
  ARGUMENT (struct_size).
  */
 int32_t sprat_config_gateway(const struct sprat_config *config,
                              struct sprat_gateway_settings *out);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Makes the boundary of a gateway: every SA with its direction, every policy.
  The number of an SA is its place in the file, from 0. On success *out is to
@@ -1770,51 +1081,25 @@ int32_t sprat_ipsec_from_config(const struct sprat_config *config,
  not fit, then `fields` may be NULL. Any thread.
  */
 int32_t sprat_dissect_fields(struct sprat_dissect_field *fields, size_t *count);
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- Lists the remarks, like sprat_dissect_fields().
- */
+/* Lists the remarks, like sprat_dissect_fields(). */
 int32_t sprat_dissect_experts(struct sprat_dissect_expert *experts, size_t *count);
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- Lists the encryption transforms, like sprat_dissect_fields().
- */
+/* Lists the encryption transforms, like sprat_dissect_fields(). */
 int32_t sprat_dissect_encr(struct sprat_dissect_transform *transforms, size_t *count);
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- Lists the integrity transforms, NONE among them, like sprat_dissect_fields().
- */
+/* Lists the integrity transforms, NONE among them, like sprat_dissect_fields(). */
 int32_t sprat_dissect_integ(struct sprat_dissect_transform *transforms, size_t *count);
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- Makes an empty table of SAs in `*out`; sprat_dissect_ctx_free() ends it.
- */
+/* Makes an empty table of SAs in `*out`; sprat_dissect_ctx_free() ends it. */
 int32_t sprat_dissect_ctx_new(struct sprat_dissect_ctx **out);
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- Ends a table, its keys overwritten. NULL is nothing.
- */
+/* Ends a table, its keys overwritten. NULL is nothing. */
 void sprat_dissect_ctx_free(struct sprat_dissect_ctx *ctx);
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- Number of SAs in the table; 0 for NULL.
- */
+/* Number of SAs in the table; 0 for NULL. */
 size_t sprat_dissect_ctx_count(const struct sprat_dissect_ctx *ctx);
-#endif
 
-#if defined(SPRAT_DISSECT)
 /*
  Adds an SA to the table. Status KEY or CONFIG if it cannot be one; then
  nothing was added and `message` says why. `*message_len`: in the room for it,
@@ -1824,33 +1109,23 @@ int32_t sprat_dissect_ctx_add(struct sprat_dissect_ctx *ctx,
                               const struct sprat_dissect_sa *row,
                               char *message,
                               size_t *message_len);
-#endif
 
-#if defined(SPRAT_DISSECT)
 /*
  Adds every SA of a configuration, which may be freed afterwards. After a
  failure none was added.
  */
 int32_t sprat_dissect_ctx_add_config(struct sprat_dissect_ctx *ctx,
                                      const struct sprat_config *config);
-#endif
 
-#if defined(SPRAT_DISSECT)
 /*
  Makes an empty memory of a capture in `*out`; sprat_dissect_capture_free()
  ends it.
  */
 int32_t sprat_dissect_capture_new(struct sprat_dissect_capture **out);
-#endif
 
-#if defined(SPRAT_DISSECT)
-/*
- Ends the memory of a capture. NULL is nothing.
- */
+/* Ends the memory of a capture. NULL is nothing. */
 void sprat_dissect_capture_free(struct sprat_dissect_capture *capture);
-#endif
 
-#if defined(SPRAT_DISSECT)
 /*
  Octets of the first frame of a TCP stream (RFC 9329): its prefix, or a message
  behind its length. 0 if more octets are needed to tell, SIZE_MAX if the stream
@@ -1858,9 +1133,7 @@ void sprat_dissect_capture_free(struct sprat_dissect_capture *capture);
  it may be NULL. Any thread.
  */
 size_t sprat_dissect_frame(const uint8_t *data, size_t len, size_t *header);
-#endif
 
-#if defined(SPRAT_DISSECT)
 /*
  Looks at one packet.
 
@@ -1882,16 +1155,10 @@ int32_t sprat_dissect(const struct sprat_dissect_ctx *ctx,
  *out is to be freed by sprat_ipsec_free(). Errors: NULL.
  */
 int32_t sprat_ipsec_new(struct sprat_ipsec **out);
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Frees a boundary and wipes all keys. NULL is allowed.
- */
+/* Frees a boundary and wipes all keys. NULL is allowed. */
 void sprat_ipsec_free(struct sprat_ipsec *ipsec);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Adds an SA; *number is its number, to be named in policies, counted from 0
  and never given twice. params is read during the call only.
@@ -1903,25 +1170,17 @@ int32_t sprat_ipsec_add_sa(struct sprat_ipsec *ipsec,
                            const struct sprat_sa_params *params,
                            uint64_t now_ms,
                            uint32_t *number);
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Takes an SA out and wipes its keys. Errors: NULL, NOT_FOUND.
- */
+/* Takes an SA out and wipes its keys. Errors: NULL, NOT_FOUND. */
 int32_t sprat_ipsec_remove_sa(struct sprat_ipsec *ipsec, uint32_t number);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Adds an SPD entry behind all others; the first that matches decides.
  Errors: NULL; ARGUMENT; NOT_FOUND if sa names no outbound SA.
  */
 int32_t sprat_ipsec_add_policy(struct sprat_ipsec *ipsec,
                                const struct sprat_policy *policy);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  A packet leaves: the SPD decides, the SA it names seals, in place. With
  SPRAT_OK the verdict is FORWARD (buf holds the whole outer packet, ESP begins
@@ -1934,9 +1193,7 @@ int32_t sprat_ipsec_outbound(struct sprat_ipsec *ipsec,
                              struct sprat_buf *buf,
                              const struct sprat_seal_args *args,
                              struct sprat_result *result);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  A whole IP packet arrives: ESP raw or in UDP is opened in place, anything else
  is for the SPD. With SPRAT_OK the verdict is DELIVER (buf holds the inner
@@ -1949,9 +1206,7 @@ int32_t sprat_ipsec_inbound(struct sprat_ipsec *ipsec,
                             struct sprat_buf *buf,
                             uint64_t now_ms,
                             struct sprat_result *result);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  As sprat_ipsec_inbound() for what a socket gives without the outer header: an
  ESP packet (raw IPv6 socket) or a UDP payload. Tunnel mode only: a packet of
@@ -1962,9 +1217,7 @@ int32_t sprat_ipsec_inbound_esp(struct sprat_ipsec *ipsec,
                                 const struct sprat_outer *outer,
                                 uint64_t now_ms,
                                 struct sprat_result *result);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  An ICMP or ICMPv6 error arrived from outside (a whole IP packet): if it is
  "too big" about a packet of a tunnel SA of ours, the path MTU of that SA goes
@@ -1976,17 +1229,13 @@ int32_t sprat_ipsec_icmp_error(struct sprat_ipsec *ipsec,
                                size_t len,
                                uint64_t now_ms,
                                uint32_t *number);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  How many numbers have been given to SAs: they are 0 to this less 1, and some
  may have been removed. 0 for NULL.
  */
 uint32_t sprat_ipsec_sa_count(const struct sprat_ipsec *ipsec);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Tells what the SA of this number is and has done. Errors: NULL; NOT_FOUND;
  ARGUMENT (struct_size).
@@ -1994,9 +1243,7 @@ uint32_t sprat_ipsec_sa_count(const struct sprat_ipsec *ipsec);
 int32_t sprat_ipsec_sa_info(const struct sprat_ipsec *ipsec,
                             uint32_t number,
                             struct sprat_sa_info *out);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Copies the name of the SA of this number, UTF-8, to out. *len is the room in
  octets and becomes the octets with the final 0. Errors: NULL; NOT_FOUND;
@@ -2006,9 +1253,7 @@ int32_t sprat_ipsec_sa_name(const struct sprat_ipsec *ipsec,
                             uint32_t number,
                             char *out,
                             size_t *len);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Copies how many packets the SA of this number refused, by reason code, to
  counters; index 0 is unused. *count is the room in numbers and becomes
@@ -2018,18 +1263,12 @@ int32_t sprat_ipsec_sa_drops(const struct sprat_ipsec *ipsec,
                              uint32_t number,
                              uint64_t *counters,
                              size_t *count);
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- As sprat_ipsec_sa_drops() for packets that met no SA.
- */
+/* As sprat_ipsec_sa_drops() for packets that met no SA. */
 int32_t sprat_ipsec_drops(const struct sprat_ipsec *ipsec,
                           uint64_t *counters,
                           size_t *count);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  The next number of this outbound SA is at least last_sn + 1: for the number
  that a state file held. Never moves back. Errors: NULL; NOT_FOUND; ARGUMENT
@@ -2038,9 +1277,7 @@ int32_t sprat_ipsec_drops(const struct sprat_ipsec *ipsec,
 int32_t sprat_ipsec_sa_skip_to(struct sprat_ipsec *ipsec,
                                uint32_t number,
                                uint64_t last_sn);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  As sprat_sa_reserve() for the outbound SA of this number. Errors: NULL;
  NOT_FOUND; ARGUMENT for an inbound SA.
@@ -2048,9 +1285,7 @@ int32_t sprat_ipsec_sa_skip_to(struct sprat_ipsec *ipsec,
 int32_t sprat_ipsec_sa_reserve(struct sprat_ipsec *ipsec,
                                uint32_t number,
                                uint64_t up_to_sn);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Largest packet in octets that this tunnel SA takes so that the outer packet
  has at most path_mtu octets. Errors: NULL; NOT_FOUND: no outbound tunnel SA,
@@ -2060,9 +1295,7 @@ int32_t sprat_ipsec_inner_mtu(const struct sprat_ipsec *ipsec,
                               uint32_t number,
                               uint32_t path_mtu,
                               uint32_t *inner_mtu);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Builds the ICMP "fragmentation needed" or ICMPv6 "packet too big" error that
  tells the sender of packet to use at most mtu octets. from is the address it
@@ -2078,18 +1311,14 @@ int32_t sprat_icmp_too_big(const uint8_t *packet,
                            uint32_t mtu,
                            uint8_t *out,
                            size_t *out_len);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Lowers the MSS option of a TCP SYN so that its segments fit packets of mtu
  octets, in place, and mends the checksum. *changed becomes 1 if it did, 0 if
  packet is no SYN or its MSS is low enough. Errors: NULL.
  */
 int32_t sprat_tcp_clamp_mss(uint8_t *packet, size_t len, uint32_t mtu, uint8_t *changed);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Writes the index-th fragment, of at most mtu octets, of an IPv4 packet
  without DF. out needs mtu octets; *out_len is the room and becomes the length.
@@ -2103,18 +1332,14 @@ int32_t sprat_ipv4_fragment(const uint8_t *packet,
                             uint32_t index,
                             uint8_t *out,
                             size_t *out_len);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Looks at the first octets of a TCP stream (RFC 9329 s4): *complete becomes 1
  when all six octets "IKETCP" are there, 0 when more are to be read. Errors:
  NULL; PACKET if this is another protocol: close the connection.
  */
 int32_t sprat_tcp_prefix(const uint8_t *stream, size_t len, uint8_t *complete);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Reads the frame at the start of a TCP stream, behind the prefix (RFC 9329
  s4). *kind becomes one of SPRAT_TCP_*; the message stands at offset 2 and has
@@ -2125,17 +1350,13 @@ int32_t sprat_tcp_frame(const uint8_t *stream,
                         size_t len,
                         int32_t *kind,
                         size_t *consumed);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Writes the two octets that stand in front of a message of len octets in a
  TCP stream. Errors: NULL; ARGUMENT above 65,533 octets.
  */
 int32_t sprat_tcp_frame_length(size_t len, uint8_t *out);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Makes an SA. On success *out is the new object, to be freed by
  sprat_sa_free(). params and what it points to are read during the call only.
@@ -2147,16 +1368,10 @@ int32_t sprat_tcp_frame_length(size_t len, uint8_t *out);
 int32_t sprat_sa_new(const struct sprat_sa_params *params,
                      uint64_t now_ms,
                      struct sprat_sa **out);
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Frees an SA and wipes its keys. NULL is allowed.
- */
+/* Frees an SA and wipes its keys. NULL is allowed. */
 void sprat_sa_free(struct sprat_sa *sa);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Seals the IP packet in buf with an outbound SA, in place. With SPRAT_OK the
  verdict is FORWARD (buf holds the packet to send) or DROP (buf is unchanged,
@@ -2169,9 +1384,7 @@ int32_t sprat_seal(struct sprat_sa *sa,
                    struct sprat_buf *buf,
                    const struct sprat_seal_args *args,
                    struct sprat_result *result);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Makes a dummy packet (RFC 4303 s2.6), which its receiver verifies and throws
  away: the octets in buf are its payload, and nobody reads them. Tunnel mode
@@ -2182,9 +1395,7 @@ int32_t sprat_seal_dummy(struct sprat_sa *sa,
                          struct sprat_buf *buf,
                          const struct sprat_seal_args *args,
                          struct sprat_result *result);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  Opens the IP packet in buf, which carries ESP raw or in UDP, with an inbound
  SA, in place. With SPRAT_OK the verdict is DELIVER (buf holds the inner
@@ -2196,16 +1407,10 @@ int32_t sprat_open(struct sprat_sa *sa,
                    struct sprat_buf *buf,
                    uint64_t now_ms,
                    struct sprat_result *result);
-#endif
 
-#if defined(SPRAT_HOST)
-/*
- Tells what an SA is and has done. Errors: NULL, ARGUMENT (struct_size).
- */
+/* Tells what an SA is and has done. Errors: NULL, ARGUMENT (struct_size). */
 int32_t sprat_sa_get_info(const struct sprat_sa *sa, struct sprat_sa_info *out);
-#endif
 
-#if defined(SPRAT_HOST)
 /*
  From now on sprat_seal() refuses numbers above up_to_sn (reason
  sn-unreserved, nothing used): call it after up_to_sn has been written where a
@@ -2219,15 +1424,13 @@ int32_t sprat_sa_reserve(struct sprat_sa *sa, uint64_t up_to_sn);
 }  // extern "C"
 #endif  // __cplusplus
 
-#endif  /* SPRAT_H */
-
 /* Initialisers: the size first, every other field zero, NULL or its default. */
 #define SPRAT_SEAL_ARGS_INIT \
     { (uint32_t)sizeof(sprat_seal_args), 0, 0, 0, NULL, 0, 0, { 0 } }
 #define SPRAT_ADDR_NONE { 0, { 0 } }
 #define SPRAT_RESULT_INIT \
     { (uint32_t)sizeof(sprat_result), 0, 0, 0, 0, 0, 0, SPRAT_ADDR_NONE, \
-      SPRAT_ADDR_NONE, 0, 0, 0, 0, 0, 0, 0 }
+      SPRAT_ADDR_NONE, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 #define SPRAT_OUTER_INIT \
     { (uint32_t)sizeof(sprat_outer), SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, 0, 0, 0, 0 }
 #define SPRAT_PORTS_INIT { 0, 0, 0, 0 }
@@ -2243,10 +1446,13 @@ int32_t sprat_sa_reserve(struct sprat_sa *sa, uint64_t up_to_sn);
       SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, SPRAT_LIMIT_NONE, SPRAT_LIMIT_NONE, \
       SPRAT_LIMIT_NONE, NULL, 0, NULL }
 #define SPRAT_POLICY_INIT \
-    { (uint32_t)sizeof(sprat_policy), 0, 0, { 0 }, SPRAT_NO_SA, SPRAT_SELECTOR_INIT }
+    { (uint32_t)sizeof(sprat_policy), 0, 0, { 0 }, SPRAT_NO_SA, SPRAT_SELECTOR_INIT, \
+      { 0 } }
 #define SPRAT_SA_INFO_INIT \
     { (uint32_t)sizeof(sprat_sa_info), 0, 0, 0, 0, 0, 0, 0, 0, SPRAT_ADDR_NONE, \
-      SPRAT_ADDR_NONE, 0, 0, 0, 0, 0, 0 }
+      SPRAT_ADDR_NONE, { 0 }, 0, 0, 0, 0, 0, 0 }
 #define SPRAT_GATEWAY_SETTINGS_INIT \
     { (uint32_t)sizeof(sprat_gateway_settings), 0, 0, 0, 0, 0, NULL, NULL, NULL, \
       NULL, 0, NULL, 0, NULL, 0 }
+
+#endif  /* SPRAT_H */

@@ -21,7 +21,87 @@ fn generate(root: &Path) -> Result<String, String> {
     let mut text = Vec::new();
     bindings.write(&mut text);
     let text = String::from_utf8(text).map_err(|e| format!("cbindgen: {e}"))?;
-    Ok(without_safety_sections(&text))
+    Ok(for_c_readers(&text))
+}
+
+/// What cbindgen writes, made shorter to read: no Rust sections, one condition
+/// around neighbours that share it, short comments on one line.
+fn for_c_readers(text: &str) -> String {
+    let text = without_safety_sections(text);
+    let text = merged_conditions(&text);
+    let text = one_line_comments(&text);
+    let text = bracketed_negatives(&text);
+    guarded_to_the_end(&text)
+}
+
+/// `#endif` and the same `#if` again go, where only an empty line stands between.
+fn merged_conditions(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let (mut out, mut open, mut at) = (String::new(), "", 0);
+    while let Some(line) = lines.get(at) {
+        match lines.get(at..at + 3) {
+            Some(["#endif", "", again]) if *again == open => {
+                at += 2;
+            }
+            _ => {
+                out += line;
+                if line.starts_with("#if ") {
+                    open = line;
+                }
+            }
+        }
+        out.push('\n');
+        at += 1;
+    }
+    out
+}
+
+/// A comment of one line of text stands on one line.
+fn one_line_comments(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut out = String::new();
+    let mut at = 0;
+    while let Some(line) = lines.get(at) {
+        let short = match lines.get(at..at + 3) {
+            Some([open, said, close]) if open.trim() == "/*" && close.trim() == "*/" => {
+                let indent = open.len() - open.trim_start().len();
+                Some(format!("{}/* {} */", &open[..indent], said.trim()))
+            }
+            _ => None,
+        };
+        match short.filter(|short| short.len() <= 90) {
+            Some(short) => {
+                out += &short;
+                at += 3;
+            }
+            None => {
+                out += line;
+                at += 1;
+            }
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// A negative number in a macro is put in brackets.
+fn bracketed_negatives(text: &str) -> String {
+    let bracketed = |line: &str| match line.split_once(" -") {
+        Some((name, number)) if name.starts_with("#define ") && number.parse::<u32>().is_ok() => {
+            format!("{name} (-{number})\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(bracketed).collect()
+}
+
+/// cbindgen closes the include guard in front of the trailer: it goes last.
+fn guarded_to_the_end(text: &str) -> String {
+    let close = "#endif  /* SPRAT_H */\n";
+    match text.split_once(close) {
+        Some((guarded, trailer)) => format!("{guarded}{}\n\n{close}", trailer.trim()),
+        None => text.to_owned(),
+    }
 }
 
 /// Rust's `# Safety` sections say to a Rust caller what the rest of the comment
@@ -110,7 +190,20 @@ fn first_difference<'a>(have: &'a str, want: &'a str) -> Option<(usize, &'a str,
 
 #[cfg(test)]
 mod tests {
-    use super::{first_difference, without_safety_sections};
+    use super::{first_difference, for_c_readers, without_safety_sections};
+
+    #[test]
+    fn neighbours_share_a_condition_and_the_guard_ends_the_file() {
+        let text = "#ifndef SPRAT_H\n#if defined(SPRAT_HOST)\n/*\n One.\n */\nint a;\n#endif\n\n\
+                    #if defined(SPRAT_HOST)\n/*\n Two\n lines.\n */\n#define B -1\n#endif\n\n\
+                    #endif  /* SPRAT_H */\n\n#define C 1\n";
+        assert_eq!(
+            for_c_readers(text),
+            "#ifndef SPRAT_H\n#if defined(SPRAT_HOST)\n/* One. */\nint a;\n\n\
+             /*\n Two\n lines.\n */\n#define B (-1)\n#endif\n\n\
+             #define C 1\n\n#endif  /* SPRAT_H */\n"
+        );
+    }
 
     #[test]
     fn safety_sections_go_and_the_rest_stays() {
