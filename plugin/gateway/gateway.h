@@ -126,7 +126,7 @@ struct gateway {
 	struct gw_path paths[GW_SAS];
 	uint64_t retried[GW_SAS]; /* packets the library refused before a block was reserved */
 	struct gw_state state;
-	bool stop;
+	bool stop, failed;
 	uint8_t packet[GW_HEAD + GW_PACKET + GW_TAIL];
 	uint8_t piece[GW_HEAD + GW_PACKET + GW_TAIL]; /* a fragment on its way */
 	uint8_t message[1500];                        /* an ICMP error on its way */

@@ -95,6 +95,7 @@ void gw_loop_run(struct gateway *gw)
 
 		if (n < 0 && errno != EINTR) {
 			gw_fail("epoll");
+			gw->failed = true;
 			return;
 		}
 		gw->now_ms = gw_clock_ms();

@@ -148,7 +148,7 @@ static int run(struct gateway *gw)
 	gw_loop_run(gw);
 	gw_state_close(gw);
 	gw_report(gw);
-	return gw->stop ? EXIT_SUCCESS : EXIT_FAILURE;
+	return gw->failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)

@@ -204,6 +204,10 @@ void gw_outbound_turn(struct gateway *gw)
 	for (int i = 0; i < GW_BATCH; i++) {
 		ssize_t n = read(gw->tun, gw->packet + GW_HEAD, GW_PACKET);
 
+		if (n < 0 && errno != EAGAIN && errno != EINTR) {
+			gw_fail("TUN device %s", gw->settings.tun);
+			gw->failed = gw->stop = true;
+		}
 		if (n <= 0)
 			return;
 		outbound(gw, (size_t)n);

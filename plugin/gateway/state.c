@@ -183,6 +183,24 @@ static int write_file(struct gw_state *state)
 	return fsync(state->directory);
 }
 
+/* Appears with its owner at once: another gateway may start beside us. */
+static int make_directory(const char *directory, uid_t uid, gid_t gid)
+{
+	char beside[sizeof((struct gw_state *)0)->path + 24];
+	struct stat info;
+
+	if (stat(directory, &info) == 0)
+		return 0;
+	snprintf(beside, sizeof beside, "%s.%ld", directory, (long)getpid());
+	if (mkdir(beside, 0700) != 0)
+		return -1;
+	if (chown(beside, uid, gid) == 0 &&
+	    renameat2(AT_FDCWD, beside, AT_FDCWD, directory, RENAME_NOREPLACE) == 0)
+		return 0;
+	rmdir(beside);
+	return stat(directory, &info);
+}
+
 /* The file is replaced while the gateway runs as `uid`, so that user must be
  * able to write the directory. It is made if it is missing, never taken over. */
 static int open_directory(struct gw_state *state, uid_t uid, gid_t gid)
@@ -198,7 +216,7 @@ static int open_directory(struct gw_state *state, uid_t uid, gid_t gid)
 		strcpy(directory, ".");
 	else
 		slash[slash == directory ? 1 : 0] = '\0';
-	if (mkdir(directory, 0700) == 0 && chown(directory, uid, gid) != 0)
+	if (make_directory(directory, uid, gid) != 0)
 		return gw_fail("%s", directory);
 	state->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (state->directory < 0 || fstat(state->directory, &info) != 0)

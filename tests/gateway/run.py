@@ -157,6 +157,9 @@ def privileges_are_gone_and_the_device_goes_with_the_process(lab, programs):
         equal("owner of /proc/PID/environ", os.stat(f"/proc/{pair.a.pid}/environ").st_uid, 0)
         assert "privileges: uid 65534" in pair.a.log(), pair.a.log()
         assert lab.ip("gwa", "link", "show", "tun0").returncode == 0
+        # A device taken away is an error, and no reason to run wild.
+        lab.ip("gwb", "link", "del", "dev", "tun0")
+        equal("exit status without device", pair.b.process.wait(5), 1)
         equal("exit status", pair.a.stop(), 0)
         assert lab.ip("gwa", "link", "show", "tun0", check=False).returncode != 0, "TUN device left behind"
         routes = lab.ip("gwa", "route").stdout + lab.ip("gwa", "-6", "route").stdout
