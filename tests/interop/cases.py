@@ -22,8 +22,8 @@ class Driver(Protocol):
 
     def seal(self, sa: Sa, packets: list[bytes]) -> list[bytes]: ...
 
-    def open(self, sa: Sa, packets: list[bytes]) -> list[bytes]:
-        """In order; what was dropped is left out."""
+    def open(self, sa: Sa, packets: list[bytes]) -> tuple[list[bytes], list[str]]:
+        """The opened packets in order, and the reasons of the refusals in order."""
         ...
 
 

@@ -87,9 +87,9 @@ def exchange(guest: Guest, driver: Driver, case: Case) -> str | None:
     for octets in (forged(unsent), sealed[-1]):
         guest.send(octets)
     replayed = answers[-1:] if driver.replay_window else []
-    opened = driver.open(case.far, [forged(answers[0]), *answers, *replayed])
-    if len(opened) != len(answers):
-        return f"{len(opened)} opened of {len(answers)} good answers, a forged and a replayed one"
+    opened, refused = driver.open(case.far, [forged(answers[0]), *answers, *replayed])
+    if len(opened) != len(answers) or refused != ["integrity", *["replay"] * len(replayed)]:
+        return f"{len(opened)} opened of {len(answers)} good answers, a forged and a replayed one; refused: {refused}"
     for number, (size, clear) in enumerate(zip(case.kind.sizes, opened)):
         expected = case.reply(number, size)
         if packet.view(clear) != packet.view(expected) or len(clear) != len(expected):
@@ -162,8 +162,9 @@ def congestion(guest: Guest, driver: Driver, case: Case) -> str | None:
         guest.send(octets)
     answers = guest.receive(case.near.source, 3, timeout=1)
     marked = answers[:1] + [packet.with_traffic_class(octets, CE) for octets in answers[1:]]
-    seen = [packet.traffic_class(clear) for clear in driver.open(case.far, marked)]
-    return None if seen == [CE, CE] else f"inner marks are {seen}"
+    opened, refused = driver.open(case.far, marked)
+    seen = [packet.traffic_class(clear) for clear in opened]
+    return None if (seen, refused) == ([CE, CE], ["ecn"]) else f"inner marks are {seen}; refused: {refused}"
 
 
 def run_congestion(guest: Guest, driver: Driver, report: Report) -> None:

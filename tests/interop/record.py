@@ -51,7 +51,7 @@ def record(guest: Guest, case: Case, capture: Capture) -> None:
     # scapy leaves the TFC padding behind the packet.
     opened = [
         clear[: len(case.reply(number, size))]
-        for number, (size, clear) in enumerate(zip(case.kind.sizes, driver.open(case.far, answers), strict=True))
+        for number, (size, clear) in enumerate(zip(case.kind.sizes, driver.open(case.far, answers)[0], strict=True))
     ]
     for what, sa, packets, clears in (("request", case.near, sealed, requests), ("answer", case.far, answers, opened)):
         for number, (packet, clear) in enumerate(zip(packets, clears, strict=True), sa.seq + 1):

@@ -71,7 +71,7 @@ class ScapyDriver:
 
         return [one(number, octets) for number, octets in enumerate(packets)]
 
-    def open(self, sa: Sa, packets: list[bytes]) -> list[bytes]:
+    def open(self, sa: Sa, packets: list[bytes]) -> tuple[list[bytes], list[str]]:
         def one(octets: bytes) -> bytes | None:
             received = ip_class(sa.source)(octets)
             # Behind the last number used: a smaller low half belongs to the next high half.
@@ -81,4 +81,5 @@ class ScapyDriver:
             except IPSecIntegrityError:
                 return None
 
-        return [clear for clear in map(one, packets) if clear is not None]
+        results = [one(octets) for octets in packets]
+        return [clear for clear in results if clear is not None], ["integrity"] * results.count(None)

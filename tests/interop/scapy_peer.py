@@ -23,11 +23,11 @@ def one_way(case: Case, sealer: Driver, opener: Driver) -> str | None:
     requests = [case.request(number, size) for number, size in enumerate(case.kind.sizes)]
     try:
         sealed = sealer.seal(case.near, requests)
-        opened = opener.open(case.near, [forged(sealed[0]), *sealed])
+        opened, refused = opener.open(case.near, [forged(sealed[0]), *sealed])
     except subprocess.CalledProcessError as failure:
         return f"{failure}: {failure.stderr}"
-    if len(opened) != len(requests):
-        return f"{len(opened)} opened of {len(requests)} good packets and a forged one"
+    if len(opened) != len(requests) or refused != ["integrity"]:
+        return f"{len(opened)} opened of {len(requests)} good packets and a forged one; refused: {refused}"
     for number, (clear, expected) in enumerate(zip(opened, requests)):
         if clear != expected:
             return f"packet {number}, {sealed[number].hex()}, gives {clear.hex()}"

@@ -1,5 +1,6 @@
 """The command `sprat` behind the interface that drives every peer."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,7 +38,7 @@ class SpratDriver:
     def __init__(self, command: Path, work: Path) -> None:
         self.command, self.config = command, work / "sa.toml"
 
-    def _run(self, verb: str, sa: Sa, packets: list[bytes]) -> list[str]:
+    def _run(self, verb: str, sa: Sa, packets: list[bytes]) -> tuple[list[bytes], list[str]]:
         self.config.write_text(sa_table(sa_keys(sa)))
         lines = "".join(packet.hex() + "\n" for packet in packets)
         command = [str(self.command), verb, "--sa", str(self.config)]
@@ -45,10 +46,10 @@ class SpratDriver:
         # 1: a packet was refused.
         if done.returncode not in (0, 1):
             done.check_returncode()
-        return done.stdout.splitlines()
+        return [bytes.fromhex(line) for line in done.stdout.split()], re.findall("^error: ([a-z-]+):", done.stderr, re.M)
 
     def seal(self, sa: Sa, packets: list[bytes]) -> list[bytes]:
-        return [bytes.fromhex(line) for line in self._run("seal", sa, packets)]
+        return self._run("seal", sa, packets)[0]
 
-    def open(self, sa: Sa, packets: list[bytes]) -> list[bytes]:
-        return [bytes.fromhex(line) for line in self._run("open", sa, packets)]
+    def open(self, sa: Sa, packets: list[bytes]) -> tuple[list[bytes], list[str]]:
+        return self._run("open", sa, packets)

@@ -13,7 +13,7 @@ def sa_table(sa: dict[str, Any]) -> str:
     becomes a sub-table; keys of more than 63 bits are written as text."""
     lines, tables = ["[[sa]]"], []
     for key, value in sa.items():
-        if value in (None, "", False):
+        if value is None or value is False or value == "":
             continue
         if isinstance(value, dict):
             tables += [f"[sa.{key}]", *(f"{name} = {literal(item)}" for name, item in value.items())]
@@ -28,6 +28,16 @@ def literal(value: bool | int | str) -> str:
     if isinstance(value, str):
         return f'"{value}"'
     return str(value) if value < 1 << 63 else f'"{value:#x}"'
+
+
+def packets(path: Path) -> list[bytes]:
+    """The packets of a capture that `Capture.save` wrote."""
+    octets, at, found = path.read_bytes(), 24, []
+    while at < len(octets):
+        (length,) = struct.unpack_from("<I", octets, at + 8)
+        found.append(octets[at + 16 : at + 16 + length])
+        at += 16 + length
+    return found
 
 
 class Capture:

@@ -8,10 +8,10 @@
 
 mod vector_file;
 
-use vector_file::{hex, number, text};
 use serde_json::Value;
 use sprat_core::crypto::primitive::{Aead, aes_cbc_decrypt, aes_cbc_encrypt, aes_ctr, mac};
 use sprat_core::crypto::{Encr, Integ};
+use vector_file::{hex, number, text};
 
 fn aead_named(case: &Value) -> Aead {
     match text(case, "encr") {

@@ -9,13 +9,13 @@
 
 mod vector_file;
 
-use vector_file::{hex, number, text};
 use proptest::prelude::*;
 use serde_json::Value;
 use sprat_core::crypto::{
     Encr, EspSuite, Integ, IvSource, Keys, MoteCcm, Numbers, OpenFailed, Suite, SuiteError,
 };
 use sprat_core::num::{Sn64, Spi};
+use vector_file::{hex, number, text};
 
 struct Case {
     id: String,
