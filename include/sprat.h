@@ -414,7 +414,7 @@ typedef struct sprat_prefix {
 } sprat_prefix;
 
 /*
- The [gateway] section. Fill with SPRAT_GATEWAY_SETTINGS_INIT. Everything
+ The gateway section. Fill with SPRAT_GATEWAY_SETTINGS_INIT. Everything
  pointed to belongs to the sprat_config and lives as long as it.
  */
 typedef struct sprat_gateway_settings {
@@ -1053,7 +1053,7 @@ int32_t sprat_config_load(const char *path,
 void sprat_config_free(struct sprat_config *config);
 
 /*
- Tells the [gateway] section. Errors: NULL; NOT_FOUND if there is none;
+ Tells the gateway section. Errors: NULL; NOT_FOUND if there is none;
  ARGUMENT (struct_size).
  */
 int32_t sprat_config_gateway(const struct sprat_config *config,

@@ -43,7 +43,7 @@ pub struct sprat_prefix {
     pub bits: u8,
 }
 
-/// The [gateway] section. Fill with SPRAT_GATEWAY_SETTINGS_INIT. Everything
+/// The gateway section. Fill with SPRAT_GATEWAY_SETTINGS_INIT. Everything
 /// pointed to belongs to the sprat_config and lives as long as it.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -242,7 +242,7 @@ pub unsafe extern "C" fn sprat_config_free(config: *mut sprat_config) {
     }
 }
 
-/// Tells the [gateway] section. Errors: NULL; NOT_FOUND if there is none;
+/// Tells the gateway section. Errors: NULL; NOT_FOUND if there is none;
 /// ARGUMENT (struct_size).
 ///
 /// # Safety
