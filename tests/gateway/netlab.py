@@ -272,7 +272,7 @@ class Gateway:
     """One sprat-gw process in a namespace."""
 
     def __init__(self, lab, name, text, program, start=True):
-        self.lab, self.name, self.program = lab, name, program
+        self.lab, self.name, self.command = lab, name, program.split()
         stem = f"{lab.work}/{name}-{time.monotonic_ns()}"
         self.path, self.log_path, self.out_path = f"{stem}.toml", f"{stem}.err", f"{stem}.out"
         with open(self.path, "w") as file:
@@ -285,7 +285,7 @@ class Gateway:
         environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:abort_on_error=0",
                            UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1")
         with open(self.log_path, "a") as log, open(self.out_path, "a") as out:
-            self.process = self.lab.popen(self.name, self.program, "-c", self.path,
+            self.process = self.lab.popen(self.name, *self.command, "-c", self.path,
                                           stdout=out, stderr=log, env=environment)
         self.starts += 1
         alive = lambda: self.process.poll() is None

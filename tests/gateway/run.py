@@ -231,12 +231,15 @@ def tcp_through_a_narrow_tunnel_has_its_mss_clamped(lab, programs):
     tunnel = Tunnel(1, inner=[("10.71.0.0/24", "10.72.0.0/24"), ("fd71::/64", "fd72::/64")])
     sides = {"a": {"tun_addresses": ["10.1.1.1/32", "fd01:1::1/128"], "routes": ["10.72.0.0/24", "fd72::/64"]},
              "b": {"tun_addresses": ["10.2.1.1/32", "fd02:1::1/128"], "routes": ["10.71.0.0/24", "fd71::/64"]}}
+    # Only A clamps: the SYN on its way out, and the answer on its way in.
+    sides["b"]["mss_clamp"] = False
     with Pair(lab, programs.plain, [tunnel], mtu=1280, **sides) as pair:
         for host, headers in (("10.72.0.2", 40), ("fd72::2", 60)):
-            mss, digest, expected = transfer(lab, host, 3 << 20)
-            equal(f"digest at {host}", digest, expected)
-            # The kernel takes the timestamp option off: 12 octets.
-            assert 1280 - headers - 12 <= mss <= 1280 - headers, f"MSS at {host}: {mss}"
+            got = transfer(lab, host, 3 << 20)
+            equal(f"digest at {host}", got["digest"], got["expected"])
+            for side in ("client", "server"):
+                # The kernel takes the timestamp option off: 12 octets.
+                assert 1280 - headers - 12 <= got[side] <= 1280 - headers, f"MSS at {host}: {got}"
         assert pair.a.report().adds_up() and pair.b.report().adds_up()
 
 
@@ -254,7 +257,7 @@ def transfer(lab, host, size):
         listener.settimeout(15)
         peer, _ = listener.accept()
         peer.settimeout(15)
-        got["mss"] = peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+        got["server"] = peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
         digest = hashlib.sha256()
         while data := peer.recv(1 << 16):
             digest.update(data)
@@ -266,12 +269,13 @@ def transfer(lab, host, size):
     data = random.Random(size).randbytes(size)
     client.settimeout(15)
     client.connect((host, 7777))
+    got["client"] = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
     client.sendall(data)
     client.shutdown(socket.SHUT_WR)
     server.join(20)
     client.close()
     listener.close()
-    return got.get("mss"), got.get("digest"), hashlib.sha256(data).hexdigest()
+    return {"digest": None, "server": 0, **got, "expected": hashlib.sha256(data).hexdigest()}
 
 
 @test
@@ -395,14 +399,25 @@ def wrong_configurations_are_named_with_file_and_line(lab, programs):
         assert refused.returncode == 1, f"accepted, though {wanted} is wrong"
         assert re.search(wanted, refused.stderr), f"{wanted}: {refused.stderr}"
         assert lab.ip("gwa", "link", "show", "tun0", check=False).returncode != 0, "TUN device left behind"
-    readme = os.path.join(os.path.dirname(__file__), "../../plugin/gateway/README.md")
-    with open(readme) as file:
-        example = file.read().split("<!-- example: ")[1].split("```toml\n")[1].split("```")[0]
-    gateway = Gateway(lab, "gwa", example.replace("/var/lib/sprat-gw", lab.work + "/example"), programs.plain)
-    equal("the example of the README", gateway.stop(), 0)
     gateway = Gateway(lab, "gwa", good, programs.plain, start=False)
     equal("-t", lab.exec("gwa", programs.plain, "-t", "-c", gateway.path).returncode, 0)
     equal("no file", lab.exec("gwa", programs.plain).returncode, 2)
+
+
+@test
+def the_example_and_the_unit_of_the_readme_work(lab, programs):
+    """The configuration as it stands, with the capabilities the unit leaves."""
+    with open(os.path.join(os.path.dirname(__file__), "../../plugin/gateway/README.md")) as file:
+        readme = file.read()
+    example = readme.split("<!-- example: ")[1].split("```toml\n")[1].split("```")[0]
+    names = re.search(r"^CapabilityBoundingSet=(.*)$", readme, re.M)[1].split()
+    kept = ",".join("+" + name.removeprefix("CAP_").lower() for name in names)
+    gateway = Gateway(lab, "gwa", example.replace("/var/lib/sprat-gw", lab.work + "/example"),
+                      f"setpriv --bounding-set=-all,{kept} {programs.plain}", start=False)
+    for _ in range(2):  # the second start finds the state of the first
+        gateway.start()
+        assert "memory locked" in gateway.log(), gateway.log()
+        equal("exit status", gateway.stop(), 0)
 
 
 @test
@@ -410,7 +425,9 @@ def junk_on_the_receive_path_is_counted_under_asan(lab, programs):
     """Random, cut and changed datagrams at UDP 4500 and protocol 50, and ICMP."""
     if programs.asan is None:
         raise Unavailable("no build with AddressSanitizer was given")
-    chance = random.Random(4303)
+    with open(programs.asan, "rb") as file:
+        assert b"__asan_init" in file.read(), "built without AddressSanitizer"
+    chance, started = random.Random(4303), time.monotonic()
     tunnels = [Tunnel(1), Tunnel(2, "AES_CBC+SHA256", udp=True), Tunnel(3, family=6),
                Tunnel(4, "AES_GCM_16", 6, udp=True)]
     with Pair(lab, programs.asan, tunnels, b={"audit_rate": 20}) as pair:
@@ -444,6 +461,9 @@ def junk_on_the_receive_path_is_counted_under_asan(lab, programs):
         equal("datagrams counted", total - before, sent)
         assert report.adds_up() and counts["dropped: no-sa"] > 100 and counts["dropped: integrity"] > 100
         assert report.section("ICMP errors received")[0] >= 100, report.text
+        lines = pair.b.log().count("sprat-gw: audit ")
+        held = report.section("made here")[1]["audit lines held back"]
+        assert 20 <= lines <= 20 * (2 + time.monotonic() - started) and held > 1000, f"{lines}, {held} held back"
         for tunnel in tunnels:
             assert ping(lab, "gwa", *inner(tunnel, 6))[0], f"{tunnel.name} after the junk"
         codes = (pair.a.stop(), pair.b.stop())
