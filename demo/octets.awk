@@ -3,7 +3,9 @@
 # of the outer and the inner IPv6 header, IV, Pad Length, ICV, UDP length, CoAP
 # code, Info column.
 function row(what, a, b, c, d, e, f, g, h, total) {
-  printf "    %-30s%6s%6s%6s%8s%6s%6s%10s%6s%8s\n", what, a, b, c, d, e, f, g, h, total
+  line = sprintf("    %-30s%6s%6s%6s%8s%6s%6s%10s%6s%8s", what, a, b, c, d, e, f, g, h, total)
+  sub(/ +$/, "", line)
+  print line
 }
 function message(info) {
   sub(/.*MID:[0-9]+, /, "", info)
