@@ -82,11 +82,27 @@ add_value(sprat_packet_t *p, const sprat_dissect_span *span, proto_tree *tree, t
     }
 }
 
+/* Whether a tree is shown, or a filter or column names one of our fields. A
+ * remark hangs on a field, so then it is wanted as well. */
+static bool
+spans_wanted(const sprat_packet_t *p)
+{
+    if (proto_field_is_referenced(p->tree, proto_sprat))
+        return true;
+    for (size_t i = 0; i < p->out.span_count; i++) {
+        if (p->spans[i].expert != 0)
+            return true;
+    }
+    return false;
+}
+
 static void
 add_spans(sprat_packet_t *p)
 {
     proto_item *items[SPANS_MAX];
 
+    if (!spans_wanted(p))
+        return;
     for (size_t i = 0; i < p->out.span_count; i++) {
         const sprat_dissect_span *span = &p->spans[i];
         tvbuff_t *tvb = span->source == 0 || p->plain == NULL ? p->tvb : p->plain;
