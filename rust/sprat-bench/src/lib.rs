@@ -4,8 +4,16 @@
 mod openssl_peer;
 pub mod peer;
 
+use std::net::IpAddr;
+
+use sprat_core::buf::PacketBuf;
 use sprat_core::crypto::{Encr, EspSuite, Integ, Keys, Numbers, Suite};
+use sprat_core::esp::{InboundSa, OutboundSa, SealArgs};
 use sprat_core::num::{Sn64, Spi};
+use sprat_core::sa::{self, Df, Dscp, Mode, SaParams};
+use sprat_core::time::Instant;
+use sprat_core::wire::ip::{Outer, proto};
+use sprat_core::wire::udp;
 
 /// A pair of transforms under measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,5 +123,123 @@ pub fn seal_all(suite: &Suite, bodies: &mut [Vec<u8>]) {
 pub fn open_all(suite: &Suite, bodies: &mut [Vec<u8>]) {
     for (i, body) in bodies.iter_mut().enumerate() {
         suite.open(&numbers(i), body).expect("opened");
+    }
+}
+
+/// A packet in a buffer with room on both sides.
+#[derive(Clone)]
+pub struct Packet {
+    data: Vec<u8>,
+    start: usize,
+    len: usize,
+}
+
+/// Room on either side: more than any transform of [`TRANSFORMS`] needs.
+const ROOM: usize = 96;
+
+/// [`PACKETS`] IPv4 packets of 28 + `len` octets, UDP.
+///
+/// # Panics
+/// Never for the lengths of this crate.
+pub fn packets(len: usize) -> Vec<Packet> {
+    let outer = Outer {
+        source: IpAddr::from([192, 0, 2, 1]),
+        destination: IpAddr::from([192, 0, 2, 2]),
+        hop_limit: 64,
+        traffic_class: 0,
+        id: 1,
+        fragment: 0,
+        flow_label: 0,
+    };
+    let mut inner = vec![0x2a; 28 + len];
+    let header = udp::Repr {
+        source_port: 5683,
+        destination_port: 5683,
+        len: len + 8,
+    };
+    header.emit(&mut inner[20..]).expect("UDP header");
+    outer.emit(&mut inner, proto::UDP).expect("IPv4 header");
+    let room = vec![0; ROOM];
+    let data = [&room[..], &inner, &room].concat();
+    vec![
+        Packet {
+            data,
+            start: ROOM,
+            len: 28 + len
+        };
+        PACKETS
+    ]
+}
+
+/// Both ends of an IPv4 tunnel, anti-replay window 64.
+pub struct Tunnel {
+    transform: Transform,
+    sender: OutboundSa,
+    receiver: InboundSa,
+}
+
+impl Clone for Tunnel {
+    /// The same SAs as they were at the start: keys are not copied.
+    fn clone(&self) -> Self {
+        Tunnel::new(&self.transform)
+    }
+}
+
+impl Tunnel {
+    /// Fresh SAs with keys from [`MATERIAL`].
+    ///
+    /// # Panics
+    /// Never for the transforms of this crate.
+    pub fn new(transform: &Transform) -> Self {
+        let mode = Mode::Tunnel(sa::Tunnel {
+            source: IpAddr::from([198, 51, 100, 1]),
+            destination: IpAddr::from([198, 51, 100, 2]),
+            hop_limit: 64,
+            dscp: Dscp::Copy,
+            ecn: true,
+            df: Df::Copy,
+            flow_label: 0,
+        });
+        let params = SaParams::new(Spi(0x5349_4d31), mode);
+        let (now, suite) = (Instant(0), || transform.suite());
+        Tunnel {
+            transform: *transform,
+            sender: OutboundSa::new(params, suite(), Sn64(0), now).expect("sender"),
+            receiver: InboundSa::new(params, suite(), Vec::new(), now).expect("receiver"),
+        }
+    }
+
+    /// Seals each packet.
+    ///
+    /// # Panics
+    /// If one is refused.
+    pub fn seal_all(&mut self, packets: &mut [Packet]) {
+        let args = SealArgs {
+            iv: &MATERIAL[..16],
+            ..SealArgs::default()
+        };
+        for packet in packets {
+            let mut buf = packet.buf();
+            self.sender.seal(&mut buf, &args).expect("sealed");
+            (packet.start, packet.len) = (buf.start(), buf.len());
+        }
+    }
+
+    /// Opens each packet.
+    ///
+    /// # Panics
+    /// If one is refused.
+    pub fn open_all(&mut self, packets: &mut [Packet]) {
+        for packet in packets {
+            let mut buf = packet.buf();
+            self.receiver.open(&mut buf, Instant(0)).expect("opened");
+            (packet.start, packet.len) = (buf.start(), buf.len());
+        }
+    }
+}
+
+impl Packet {
+    fn buf(&mut self) -> PacketBuf<'_> {
+        PacketBuf::new(&mut self.data, self.start, self.len).expect("inside")
     }
 }

@@ -1,3 +1,0 @@
-//! Times for people: `cargo bench -p sprat-bench`.
-
-fn main() {}
