@@ -727,3 +727,6 @@ unsafe fn string<'a>(text: *const c_char) -> &'a str {
     // SAFETY: as the caller promised. What is no UTF-8 fits nothing.
     unsafe { CStr::from_ptr(text) }.to_str().unwrap_or("?")
 }
+
+#[cfg(test)]
+mod tests;
