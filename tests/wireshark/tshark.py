@@ -51,8 +51,14 @@ class Tshark:
             return list(command)
         return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *command]
 
+    @staticmethod
+    def preloaded() -> list[str]:
+        """For a plugin with sanitizers: their runtime, in tshark alone."""
+        libraries = os.environ.get("SPRAT_PRELOAD")
+        return ["env", f"LD_PRELOAD={libraries}"] if libraries else []
+
     def run(self, *arguments: str | Path, with_plugin: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
-        command = self.as_nobody("tshark", *map(str, arguments))
+        command = self.as_nobody(*self.preloaded(), "tshark", *map(str, arguments))
         return subprocess.run(command, env={**self.environment(with_plugin), **more}, cwd=self.folder,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               errors="replace", timeout=300)
