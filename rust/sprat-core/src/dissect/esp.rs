@@ -312,6 +312,11 @@ impl<S: Sink + ?Sized> Run<'_, S> {
             }
         }
         self.trailer(front.len(), (pad_len, next), good);
+        if halves.is_some() {
+            let overhead = self.input.octets.len() - self.outcome.payload.len();
+            let overhead = u64::try_from(overhead).unwrap_or(u64::MAX);
+            self.sink.fact(Field::Overhead, None, overhead);
+        }
     }
 
     /// Pad Length and Next Header, which stand at `at`.
@@ -345,9 +350,6 @@ impl<S: Sink + ?Sized> Run<'_, S> {
         if len != front.len() {
             self.in_plain(Field::Tfc, len, front.len() - len, Value::InPlace);
         }
-        let overhead = self.input.octets.len() - len;
-        let overhead = u64::try_from(overhead).unwrap_or(u64::MAX);
-        self.sink.fact(Field::Overhead, None, overhead);
     }
 
     /// What the payload is and how long; `None` if it is not what it must be.
