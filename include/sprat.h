@@ -39,7 +39,7 @@
 /* Drop reasons: sprat_drop_text() says the same at run time. */
 /* no SA for this SPI and these addresses (RFC 4303 s3.4.2) */
 #define SPRAT_DROP_NO_SA 1
-/* a fragment was offered to ESP: reassembly comes first (RFC 4303 s3.4.1) */
+/* a fragment where reassembly comes first, or one that no policy can judge (RFC 4303 s3.4.1, RFC 4301 s7) */
 #define SPRAT_DROP_FRAGMENT 2
 /* length or header cannot be an ESP packet of this SA (RFC 4303 s2) */
 #define SPRAT_DROP_MALFORMED 3
@@ -862,8 +862,11 @@ typedef struct sprat_result {
     uint32_t mtu;
     /* Verdict FORWARD: octets of IP and UDP header in front of ESP. */
     uint32_t esp_offset;
-    /* Must not be relied on. */
-    uint32_t reserved_too;
+    /*
+     Verdict FORWARD: not 0 if the packet is larger than the path takes and
+     must go out in fragments of at most this many octets: sprat_ip_fragment().
+     */
+    uint32_t fragment_mtu;
     /* With SPRAT_E_SHORT: octets needed in front of the packet, in all. */
     size_t need_head;
     /* With SPRAT_E_SHORT: octets needed behind the packet, in all. */
@@ -1321,7 +1324,8 @@ int32_t sprat_tcp_clamp_mss(uint8_t *packet, size_t len, uint32_t mtu, uint8_t *
 
 /*
  Writes the index-th fragment, of at most mtu octets, of an IPv4 packet
- without DF. out needs mtu octets; *out_len is the room and becomes the length.
+ without DF, as a router may. out needs mtu octets; *out_len is the room and
+ becomes the length.
 
  Errors: NULL; SHORT, with the need in *out_len; NOT_FOUND past the last
  fragment; PACKET if it is not IPv4, has DF set, or mtu is too small.
@@ -1332,6 +1336,20 @@ int32_t sprat_ipv4_fragment(const uint8_t *packet,
                             uint32_t index,
                             uint8_t *out,
                             size_t *out_len);
+
+/*
+ As sprat_ipv4_fragment() for a packet of either family that this host sends
+ itself, such as one whose sprat_result has a fragment_mtu. id is the
+ Identification of IPv6 fragments: the same for all of one packet, fresh for
+ the next.
+ */
+int32_t sprat_ip_fragment(const uint8_t *packet,
+                          size_t len,
+                          uint32_t mtu,
+                          uint32_t id,
+                          uint32_t index,
+                          uint8_t *out,
+                          size_t *out_len);
 
 /*
  Looks at the first octets of a TCP stream (RFC 9329 s4): *complete becomes 1

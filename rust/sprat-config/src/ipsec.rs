@@ -86,7 +86,7 @@ impl SaConfig {
         params.lifetime = lifetime;
         let mut sa = InboundSa::new(params, suite, self.selectors.clone(), now)
             .map_err(|error| self.error(error))?;
-        sa.rx.window.start_at(self.sequence_start);
+        sa.start_at(self.sequence_start);
         Ok(sa)
     }
 }

@@ -161,7 +161,9 @@ fn report_sa_error(r: &mut Reader<'_>, section: &Section<'_>, error: SaError) {
         SaError::ReplayWindow | SaError::ReplayMultiSender => "replay_window",
         SaError::SoftAboveHard => "lifetime",
         SaError::ImplicitIvMultiSender => "multi_sender",
-        SaError::SenderId | SaError::SenderIdMissing => "sender_id",
+        SaError::SenderIdAlone | SaError::SenderIdMissing => "sender_id",
+        SaError::EsnMultiSender => "esn",
+        SaError::NatTunnel | SaError::NatFamilies => "nat_original",
         _ => "name",
     };
     r.report(section.place(key), error.to_string(), "");
@@ -207,10 +209,7 @@ fn sender_id(r: &mut Reader<'_>, section: &Section<'_>, multi_sender: bool) -> O
             r.report(section.place(name), text, &format!("{beside} beside it"));
         }
     }
-    Some(SenderId {
-        bits: u8::try_from(bits).ok()?,
-        value: value?,
-    })
+    SenderId::new(u8::try_from(bits).ok()?, value?)
 }
 
 fn path_mtu(r: &mut Reader<'_>, section: &Section<'_>) -> u16 {

@@ -285,7 +285,7 @@ fn senders_of_one_group_are_told_apart() {
     assert!(told(alone).contains("sa.sender_id: stands without multi_sender = true"));
     let config = Config::parse(&sa(&[("multi_sender", "true"), ("sender_id", "7")]), "f").unwrap();
     let sender = config.sas[0].params.sender_id.unwrap();
-    assert_eq!((sender.bits, sender.value), (16, 7));
+    assert_eq!((sender.bits(), sender.value()), (16, 7));
 }
 
 #[test]

@@ -92,10 +92,10 @@ impl<'a> PacketBuf<'a> {
         self.start += n.min(self.len());
     }
 
-    /// Zeroes the slice from offset `from` to `to`, in the packet or not.
-    pub(crate) fn zero(&mut self, from: usize, to: usize) {
-        let to = to.min(self.data.len());
-        if let Some(octets) = self.data.get_mut(from..to) {
+    /// Zeroes these octets of the slice, in the packet or not.
+    pub(crate) fn zero(&mut self, octets: core::ops::Range<usize>) {
+        let to = octets.end.min(self.data.len());
+        if let Some(octets) = self.data.get_mut(octets.start..to) {
             octets.fill(0);
         }
     }

@@ -69,7 +69,7 @@ macro_rules! drop_reasons {
 
 drop_reasons! {
     1 NoSa "no-sa" Audit "no SA for this SPI and these addresses (RFC 4303 s3.4.2)";
-    2 Fragment "fragment" Audit "a fragment was offered to ESP: reassembly comes first (RFC 4303 s3.4.1)";
+    2 Fragment "fragment" Audit "a fragment where reassembly comes first, or one that no policy can judge (RFC 4303 s3.4.1, RFC 4301 s7)";
     3 Malformed "malformed" Audit "length or header cannot be an ESP packet of this SA (RFC 4303 s2)";
     4 InvalidZero "invalid-zero" Audit "sequence number 0 with anti-replay on (RFC 4303 s3.3.3)";
     5 TooOld "too-old" Audit "sequence number left of the anti-replay window (RFC 4303 s3.4.3)";

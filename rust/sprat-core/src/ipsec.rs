@@ -14,7 +14,7 @@ use crate::sad::Sad;
 use crate::spd::{Action, Direction, Policy, Spd};
 use crate::time::Instant;
 use crate::wire::icmp::TooBig;
-use crate::wire::ip::{Head, Version, proto};
+use crate::wire::ip::{Fragment, Head, proto};
 use crate::wire::u32_at;
 use crate::wire::udp::{self, Encapsulated};
 
@@ -73,6 +73,9 @@ pub struct Outcome {
     pub soft_expired: bool,
     /// Less than a quarter of the reserved sequence numbers is left.
     pub reserve_soon: bool,
+    /// Sealing: not 0 if the packet must go out in fragments of at most this
+    /// many octets.
+    pub fragment_to: usize,
 }
 
 impl Outcome {
@@ -146,8 +149,8 @@ impl Sa {
     /// Highest number sent, or verified.
     pub fn last_sn(&self) -> Sn64 {
         match self {
-            Sa::Outbound(sa) => sa.tx.last(),
-            Sa::Inbound(sa) => sa.rx.window.top(),
+            Sa::Outbound(sa) => sa.last_sn(),
+            Sa::Inbound(sa) => sa.top_sn(),
         }
     }
 }
@@ -155,8 +158,8 @@ impl Sa {
 struct Entry {
     name: String,
     sa: Sa,
-    /// Path MTU told by the network, and when.
-    learned_mtu: Option<(u16, Instant)>,
+    /// When the network told a path MTU that is believed still.
+    learned: Option<Instant>,
     /// The MTU of the configuration, to return to.
     set_mtu: u16,
 }
@@ -167,8 +170,9 @@ pub struct Ipsec {
     sas: Vec<Option<Entry>>,
     inbound: Sad,
     spd: Spd,
-    /// UDP ports on which ESP is expected (RFC 3948).
-    udp_ports: Vec<u16>,
+    /// UDP ports on which ESP is expected (RFC 3948), each with the SA that
+    /// brought it, if one did.
+    udp_ports: Vec<(u16, Option<u32>)>,
     /// Packets that met no SA, by reason.
     drops: DropCounters,
 }
@@ -185,7 +189,7 @@ impl Ipsec {
         self.push(Entry {
             name: name.into(),
             sa: Sa::Outbound(sa),
-            learned_mtu: None,
+            learned: None,
             set_mtu,
         })
     }
@@ -198,15 +202,13 @@ impl Ipsec {
         if !self.inbound.insert(params.spi, params.lookup, number) {
             return None;
         }
-        if let Some(encap) = params.udp_encap
-            && !self.udp_ports.contains(&encap.destination_port)
-        {
-            self.udp_ports.push(encap.destination_port);
+        if let Some(encap) = params.udp_encap {
+            self.udp_ports.push((encap.destination_port, Some(number)));
         }
         self.push(Entry {
             name: name.into(),
             sa: Sa::Inbound(sa),
-            learned_mtu: None,
+            learned: None,
             set_mtu: 0,
         })
     }
@@ -222,6 +224,7 @@ impl Ipsec {
     pub fn remove(&mut self, number: u32) -> Option<Sa> {
         let entry = self.slot(number)?.take()?;
         self.inbound.remove(entry.sa.spi(), number);
+        self.udp_ports.retain(|(_, owner)| *owner != Some(number));
         Some(entry.sa)
     }
 
@@ -233,9 +236,11 @@ impl Ipsec {
     /// Expects ESP in UDP to this destination port; the ports of inbound SAs
     /// are known already.
     pub fn listen_udp(&mut self, port: u16) {
-        if !self.udp_ports.contains(&port) {
-            self.udp_ports.push(port);
-        }
+        self.udp_ports.push((port, None));
+    }
+
+    fn expects_udp(&self, port: u16) -> bool {
+        self.udp_ports.iter().any(|(known, _)| *known == port)
     }
 
     /// How many numbers have been given to SAs.
@@ -282,10 +287,10 @@ impl Ipsec {
         let outcome = Outcome::seen(&head);
         let flow = head.flow(buf.packet());
         Ok(match self.spd.classify(Direction::Out, &flow) {
-            None => self.refuse(outcome, DropReason::NoPolicy),
-            Some(Action::Bypass) => outcome.passed(Verdict::Bypass),
-            Some(Action::Discard) => self.refuse(outcome, DropReason::Policy),
-            Some(Action::Protect(number)) => return self.protect(buf, args, (outcome, number)),
+            Err(reason) => self.refuse(outcome, reason),
+            Ok(Action::Bypass) => outcome.passed(Verdict::Bypass),
+            Ok(Action::Discard) => self.refuse(outcome, DropReason::Policy),
+            Ok(Action::Protect(number)) => return self.protect(buf, args, (outcome, number)),
         })
     }
 
@@ -298,17 +303,15 @@ impl Ipsec {
         let slot = number.and_then(|n| self.slot(n)).and_then(Option::as_mut);
         let Some(Entry {
             sa: Sa::Outbound(sa),
-            learned_mtu,
+            learned,
             set_mtu,
             ..
         }) = slot
         else {
             return Ok(self.refuse(outcome, DropReason::NoOutboundSa));
         };
-        if let Some((_, learned)) = learned_mtu
-            && args.now.seconds_since(*learned) >= PATH_MTU_SECONDS
-        {
-            *learned_mtu = None;
+        if learned.is_some_and(|at| args.now.seconds_since(at) >= PATH_MTU_SECONDS) {
+            *learned = None;
             sa.set_path_mtu(*set_mtu);
         }
         outcome.sa = number;
@@ -327,6 +330,7 @@ impl Ipsec {
                 esp_offset: sealed.esp_offset,
                 soft_expired: sealed.soft_expired,
                 reserve_soon: sealed.reserve_soon,
+                fragment_to: sealed.fragment_to,
                 ..outcome.passed(Verdict::Forward)
             },
             Err(SealError::Short(short)) => return Err(short),
@@ -345,10 +349,15 @@ impl Ipsec {
         };
         let outcome = Outcome::seen(&head);
         let flow = head.flow(buf.packet());
-        let encap = flow.protocol == proto::UDP
-            && flow
-                .ports
-                .is_some_and(|(_, to)| self.udp_ports.contains(&to));
+        let encap =
+            flow.protocol == proto::UDP && flow.ports.is_some_and(|(_, to)| self.expects_udp(to));
+        if flow.protocol == proto::UDP
+            && head.fragment == Fragment::Later
+            && !self.udp_ports.is_empty()
+        {
+            // It may be a part of ESP in UDP: reassembly comes before all else.
+            return self.refuse(outcome, DropReason::Fragment);
+        }
         if head.protocol != proto::ESP && !encap {
             return self.in_the_clear(outcome, &flow);
         }
@@ -392,10 +401,10 @@ impl Ipsec {
 
     fn in_the_clear(&mut self, outcome: Outcome, flow: &crate::selector::Flow) -> Outcome {
         match self.spd.classify(Direction::In, flow) {
-            None => self.refuse(outcome, DropReason::NoPolicy),
-            Some(Action::Bypass) => outcome.passed(Verdict::Bypass),
-            Some(Action::Discard) => self.refuse(outcome, DropReason::Policy),
-            Some(Action::Protect(_)) => self.refuse(outcome, DropReason::Unprotected),
+            Err(reason) => self.refuse(outcome, reason),
+            Ok(Action::Bypass) => outcome.passed(Verdict::Bypass),
+            Ok(Action::Discard) => self.refuse(outcome, DropReason::Policy),
+            Ok(Action::Protect(_)) => self.refuse(outcome, DropReason::Unprotected),
         }
     }
 
@@ -459,7 +468,8 @@ impl Ipsec {
     /// A "too big" error from the network about a packet of ours: the path MTU
     /// of the SA it quotes goes down for ten minutes, never below 576 (IPv4) or
     /// 1280 octets (RFC 4301 s8.2). Nothing in such a message is authentic: it
-    /// must at least quote SPI (or UDP ports) and tunnel ends of an SA.
+    /// must at least quote the SPI and, where the SA has them, UDP ports and
+    /// tunnel ends.
     ///
     /// Returns the number of the SA, or `None`: not such a message, or no SA of
     /// ours.
@@ -475,7 +485,7 @@ impl Ipsec {
         for (number, entry) in self.sas.iter_mut().enumerate() {
             let Some(Entry {
                 sa: Sa::Outbound(sa),
-                learned_mtu,
+                learned,
                 ..
             }) = entry
             else {
@@ -484,7 +494,7 @@ impl Ipsec {
             let known = sa.params().path_mtu;
             if quotes(&told, sa) && (known == 0 || mtu < known) {
                 sa.set_path_mtu(mtu);
-                *learned_mtu = Some((mtu, now));
+                *learned = Some(now);
                 found = u32::try_from(number).ok();
             }
         }
@@ -503,10 +513,9 @@ impl Ipsec {
 /// Whether an ICMP error quotes a packet that this SA sent.
 fn quotes(told: &TooBig<'_>, sa: &OutboundSa) -> bool {
     let params = sa.params();
-    let Mode::Tunnel(tunnel) = params.mode else {
-        return false;
-    };
-    if (told.source, told.destination) != (tunnel.source, tunnel.destination) {
+    if let Mode::Tunnel(tunnel) = params.mode
+        && (told.source, told.destination) != (tunnel.source, tunnel.destination)
+    {
         return false;
     }
     let spi_at = match params.udp_encap {
@@ -521,11 +530,9 @@ fn quotes(told: &TooBig<'_>, sa: &OutboundSa) -> bool {
         }
         _ => return false,
     };
-    // An IPv4 router may quote 8 octets only: in UDP that is no SPI.
-    match u32_at(told.upper, spi_at) {
-        Ok(spi) => spi == params.spi.0,
-        Err(_) => spi_at != 0,
-    }
+    // The SPI is all that a stranger would have to guess: without it (an old
+    // IPv4 router quotes 8 octets, in UDP too few) the message is not believed.
+    u32_at(told.upper, spi_at).is_ok_and(|spi| spi == params.spi.0)
 }
 
 /// Room in front that any packet of any SA needs: outer IPv6, UDP, ESP header
@@ -533,8 +540,3 @@ fn quotes(told: &TooBig<'_>, sa: &OutboundSa) -> bool {
 pub const HEAD_ROOM: usize = 40 + udp::LEN + HEADER_LEN + 16;
 /// Room behind: padding to 255 octets, trailer and the longest ICV.
 pub const TAIL_ROOM: usize = 255 + 2 + 32;
-
-/// The IP version of a packet, for callers that choose a socket by it.
-pub fn version(packet: &[u8]) -> Option<Version> {
-    Head::parse(packet).ok().map(|head| head.version)
-}

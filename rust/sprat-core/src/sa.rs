@@ -80,26 +80,34 @@ pub struct NatOriginal {
 /// stands in the upper bits of an IV that is a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SenderId {
-    /// Bits of the identifier: 8, 12 or 16.
-    pub bits: u8,
-    /// This sender's identifier.
-    pub value: u16,
+    bits: u8,
+    value: u16,
 }
 
 impl SenderId {
-    fn validate(&self) -> Result<(), SaError> {
-        let fits = matches!(self.bits, 8 | 12 | 16) && u32::from(self.value) >> self.bits == 0;
-        if fits { Ok(()) } else { Err(SaError::SenderId) }
+    /// The identifier `value` of 8, 12 or 16 bits; `None` for another width or a
+    /// value that does not fit it.
+    pub const fn new(bits: u8, value: u16) -> Option<Self> {
+        if matches!(bits, 8 | 12 | 16) && (value as u32) >> bits == 0 {
+            Some(SenderId { bits, value })
+        } else {
+            None
+        }
     }
 
-    /// The largest counter beside the identifier.
-    pub const fn max_counter(&self) -> u64 {
-        u64::MAX >> self.bits
+    /// Bits of the identifier.
+    pub const fn bits(&self) -> u8 {
+        self.bits
     }
 
-    /// The IV for this counter.
-    pub const fn iv(&self, counter: u64) -> u64 {
-        (self.value as u64) << (64 - self.bits as u32) | counter
+    /// The identifier.
+    pub const fn value(&self) -> u16 {
+        self.value
+    }
+
+    /// The IV for a counter of 32 bits.
+    pub const fn iv(&self, counter: u32) -> u64 {
+        (self.value as u64) << (64 - self.bits as u32) | counter as u64
     }
 }
 
@@ -211,8 +219,19 @@ impl SaParams {
         if self.multi_sender && window != 0 {
             return Err(SaError::ReplayMultiSender);
         }
-        if let Some(sender) = self.sender_id {
-            sender.validate()?;
+        if self.multi_sender && self.esn {
+            return Err(SaError::EsnMultiSender);
+        }
+        if self.sender_id.is_some() && !self.multi_sender {
+            return Err(SaError::SenderIdAlone);
+        }
+        if let Some(original) = self.nat_original {
+            if matches!(self.mode, Mode::Tunnel(_)) {
+                return Err(SaError::NatTunnel);
+            }
+            if original.source.is_ipv4() != original.destination.is_ipv4() {
+                return Err(SaError::NatFamilies);
+            }
         }
         let lifetime = &self.lifetime;
         for limit in [lifetime.packets, lifetime.octets, lifetime.seconds] {
@@ -264,8 +283,15 @@ pub enum SaError {
     SoftAboveHard,
     /// An implicit IV with several senders (RFC 8750 s7).
     ImplicitIvMultiSender,
-    /// A sender identifier that is not 8, 12 or 16 bits, or does not fit them.
-    SenderId,
+    /// 64-bit numbers with several senders: no receiver can infer the high
+    /// halves of them all (RFC 4303 s3.3.3).
+    EsnMultiSender,
+    /// A sender identifier on an SA with one sender.
+    SenderIdAlone,
+    /// NAT-OA in tunnel mode, where no checksum is to be mended.
+    NatTunnel,
+    /// NAT-OA of two address families.
+    NatFamilies,
     /// One of several senders has no identifier: two would use one nonce (RFC 6054).
     SenderIdMissing,
 }
@@ -286,7 +312,10 @@ impl core::fmt::Display for SaError {
             }
             SaError::SoftAboveHard => "the soft limit is above the hard limit",
             SaError::ImplicitIvMultiSender => "an implicit IV must not be used by several senders",
-            SaError::SenderId => "a sender identifier has 8, 12 or 16 bits and fits them",
+            SaError::EsnMultiSender => "64-bit numbers are not possible with several senders",
+            SaError::SenderIdAlone => "a sender identifier is for SAs with several senders",
+            SaError::NatTunnel => "original addresses are for transport mode",
+            SaError::NatFamilies => "original addresses are of two address families",
             SaError::SenderIdMissing => {
                 "one of several senders needs an identifier, else two use one nonce"
             }
@@ -387,7 +416,8 @@ impl SaTx {
 
     /// Less than a quarter of the last reserved block is left.
     pub fn reserve_soon(&self) -> bool {
-        self.block != 0 && self.reserved.saturating_sub(self.last) < self.block.div_ceil(4)
+        let left = self.reserved.saturating_sub(self.last);
+        self.reserved != u64::MAX && left < self.block.div_ceil(4).max(1)
     }
 
     /// Uses up `number`, which [`SaTx::peek`] gave.
@@ -445,6 +475,8 @@ mod tests {
             assert_eq!(tx.reserve_soon(), n > 6, "{n}");
         }
         assert_eq!(tx.peek(false), Err(DropReason::SnUnreserved));
+        tx.reserve(Sn64(8));
+        assert!(tx.reserve_soon(), "a block of nothing is used up");
         tx.reserve(Sn64(16));
         assert_eq!(tx.peek(false), Ok(Sn64(9)));
     }

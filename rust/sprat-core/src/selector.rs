@@ -4,6 +4,7 @@
 use core::net::IpAddr;
 
 pub use crate::wire::ip::Flow;
+use crate::wire::ip::proto;
 
 /// Addresses a selector admits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +91,14 @@ impl PortRange {
     pub fn contains(&self, port: Option<u16>) -> bool {
         match (self, port) {
             (PortRange::Any, _) | (PortRange::Opaque, None) => true,
+            // All ports is another way to say any (RFC 7296 s3.13.1).
+            (
+                PortRange::Range {
+                    first: 0,
+                    last: u16::MAX,
+                },
+                None,
+            ) => true,
             (PortRange::Range { first, last }, Some(port)) => *first <= port && port <= *last,
             _ => false,
         }
@@ -120,6 +129,17 @@ impl Selector {
         source_ports: PortRange::Any,
         destination_ports: PortRange::Any,
     };
+
+    /// Whether the packet matches in every field but the ports, and does not show
+    /// those: a fragment that belongs to a flow which this selector may admit.
+    pub fn might_admit(&self, flow: &Flow) -> bool {
+        let any = Selector {
+            source_ports: PortRange::Any,
+            destination_ports: PortRange::Any,
+            ..*self
+        };
+        flow.ports.is_none() && proto::has_ports(flow.protocol) && any.admits(flow)
+    }
 
     /// Whether the packet matches in every field.
     pub fn admits(&self, flow: &Flow) -> bool {
@@ -181,12 +201,17 @@ mod tests {
 
     #[test]
     fn packets_without_ports_match_any_and_opaque_only() {
-        let range = PortRange::Range {
+        let all = PortRange::Range {
             first: 0,
             last: 65535,
         };
+        assert!(all.contains(None) && all.contains(Some(7)));
+        let range = PortRange::Range {
+            first: 1,
+            last: 65535,
+        };
         assert!(PortRange::Any.contains(None) && PortRange::Opaque.contains(None));
-        assert!(!range.contains(None) && range.contains(Some(0)) && range.contains(Some(65535)));
+        assert!(!range.contains(None) && range.contains(Some(1)) && range.contains(Some(65535)));
         assert!(!PortRange::Opaque.contains(Some(1)));
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::error::DropReason;
 use crate::selector::{Flow, Selector};
 
 /// Which way the packets go that an entry is for.
@@ -58,23 +59,35 @@ impl Spd {
         }
     }
 
-    /// What the first entry that matches says; `None` if none does: the packet
-    /// is then to be discarded.
-    pub fn classify(&self, direction: Direction, flow: &Flow) -> Option<Action> {
+    /// What the first entry that matches says.
+    ///
+    /// `NoPolicy` if none does: the packet is to be discarded. `Fragment` if the
+    /// packet does not show its ports, an earlier entry that asks for ports may
+    /// have been meant for it, and what matches would let it pass in the clear
+    /// (RFC 4301 s7): such a packet must not slip past its policy.
+    pub fn classify(&self, direction: Direction, flow: &Flow) -> Result<Action, DropReason> {
         let entries = match direction {
             Direction::Out => &self.out,
             Direction::In => &self.r#in,
         };
-        entries
-            .iter()
-            .find(|(selector, _)| selector.admits(flow))
-            .map(|(_, action)| *action)
+        let mut passed_over = false;
+        for (selector, action) in entries {
+            if selector.admits(flow) {
+                return match action {
+                    Action::Bypass if passed_over => Err(DropReason::Fragment),
+                    action => Ok(*action),
+                };
+            }
+            passed_over |= *action != Action::Bypass && selector.might_admit(flow);
+        }
+        Err(DropReason::NoPolicy)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::selector::PortRange;
     use core::net::IpAddr;
 
     #[test]
@@ -102,12 +115,62 @@ mod tests {
             protocol: 6,
             ports: None,
         };
-        assert_eq!(spd.classify(Direction::Out, &flow), Some(Action::Discard));
+        assert_eq!(spd.classify(Direction::Out, &flow), Ok(Action::Discard));
         flow.protocol = 17;
         assert_eq!(
             spd.classify(Direction::Out, &flow),
-            Some(Action::Protect(Some(3)))
+            Ok(Action::Protect(Some(3)))
         );
-        assert_eq!(spd.classify(Direction::In, &flow), None);
+        assert_eq!(
+            spd.classify(Direction::In, &flow),
+            Err(DropReason::NoPolicy)
+        );
+    }
+
+    #[test]
+    fn a_fragment_does_not_slip_past_an_entry_for_ports() {
+        let mut spd = Spd::new();
+        let direction = Direction::Out;
+        let ports = PortRange::Range {
+            first: 1,
+            last: 1000,
+        };
+        let some = Selector {
+            protocol: Some(17),
+            destination_ports: ports,
+            ..Selector::ANY
+        };
+        spd.push(Policy {
+            direction,
+            selector: some,
+            action: Action::Protect(Some(3)),
+        });
+        let icmp = Selector {
+            protocol: Some(1),
+            ..Selector::ANY
+        };
+        spd.push(Policy {
+            direction,
+            selector: icmp,
+            action: Action::Discard,
+        });
+        spd.push(Policy {
+            direction,
+            selector: Selector::ANY,
+            action: Action::Bypass,
+        });
+        let address = IpAddr::from([10, 0, 0, 1]);
+        let flow = |protocol, ports| Flow {
+            source: address,
+            destination: address,
+            protocol,
+            ports,
+        };
+        let classify = |protocol, ports| spd.classify(direction, &flow(protocol, ports));
+        assert_eq!(classify(17, Some((9, 2000))), Ok(Action::Bypass));
+        assert_eq!(classify(17, None), Err(DropReason::Fragment));
+        assert_eq!(classify(6, None), Ok(Action::Bypass));
+        assert_eq!(classify(47, None), Ok(Action::Bypass));
+        assert_eq!(classify(1, None), Ok(Action::Discard));
     }
 }

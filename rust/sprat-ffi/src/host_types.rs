@@ -118,8 +118,9 @@ pub struct sprat_result {
     pub mtu: u32,
     /// Verdict FORWARD: octets of IP and UDP header in front of ESP.
     pub esp_offset: u32,
-    /// Must not be relied on.
-    pub reserved_too: u32,
+    /// Verdict FORWARD: not 0 if the packet is larger than the path takes and
+    /// must go out in fragments of at most this many octets: sprat_ip_fragment().
+    pub fragment_mtu: u32,
     /// With SPRAT_E_SHORT: octets needed in front of the packet, in all.
     pub need_head: usize,
     /// With SPRAT_E_SHORT: octets needed behind the packet, in all.
@@ -163,7 +164,7 @@ impl From<&Outcome> for sprat_result {
             flow_label: outcome.flow_label,
             mtu: u32::try_from(outcome.mtu).unwrap_or(u32::MAX),
             esp_offset: u32::try_from(outcome.esp_offset).unwrap_or(0),
-            reserved_too: 0,
+            fragment_mtu: u32::try_from(outcome.fragment_to).unwrap_or(0),
             need_head: 0,
             need_tail: 0,
         }

@@ -1,6 +1,7 @@
 //! SPD and SAD: the IPsec boundary (RFC 4301 s3.1).
 
 use sprat_core::error::{DropCounters, DropReason};
+use sprat_core::esp::OutboundSa;
 use sprat_core::ipsec::{Ipsec, Sa};
 use sprat_core::num::Sn64;
 use sprat_core::spd::{Action, Direction, Policy};
@@ -371,16 +372,16 @@ pub unsafe extern "C" fn sprat_ipsec_drops(
 
 /// # Safety
 /// `ipsec` is NULL or valid and used by nobody else.
-unsafe fn change_tx(
+unsafe fn change_outbound(
     ipsec: *mut sprat_ipsec,
     number: u32,
-    body: impl FnOnce(&mut sprat_core::sa::SaTx),
+    body: impl FnOnce(&mut OutboundSa),
 ) -> i32 {
     // SAFETY: forwarded.
     unsafe {
         change(ipsec, |ipsec| match ipsec.sa_mut(number) {
             Some(Sa::Outbound(sa)) => {
-                body(&mut sa.tx);
+                body(sa);
                 Ok(())
             }
             Some(Sa::Inbound(_)) => Err(SPRAT_E_ARGUMENT),
@@ -402,7 +403,7 @@ pub unsafe extern "C" fn sprat_ipsec_sa_skip_to(
     last_sn: u64,
 ) -> i32 {
     // SAFETY: forwarded to the caller.
-    unsafe { change_tx(ipsec, number, |tx| tx.skip_to(Sn64(last_sn))) }
+    unsafe { change_outbound(ipsec, number, |sa| sa.skip_to(Sn64(last_sn))) }
 }
 
 /// As sprat_sa_reserve() for the outbound SA of this number. Errors: NULL;
@@ -417,7 +418,7 @@ pub unsafe extern "C" fn sprat_ipsec_sa_reserve(
     up_to_sn: u64,
 ) -> i32 {
     // SAFETY: forwarded to the caller.
-    unsafe { change_tx(ipsec, number, |tx| tx.reserve(Sn64(up_to_sn))) }
+    unsafe { change_outbound(ipsec, number, |sa| sa.reserve(Sn64(up_to_sn))) }
 }
 
 /// Largest packet in octets that this tunnel SA takes so that the outer packet

@@ -81,7 +81,8 @@ pub unsafe extern "C" fn sprat_tcp_clamp_mss(
 }
 
 /// Writes the index-th fragment, of at most mtu octets, of an IPv4 packet
-/// without DF. out needs mtu octets; *out_len is the room and becomes the length.
+/// without DF, as a router may. out needs mtu octets; *out_len is the room and
+/// becomes the length.
 ///
 /// Errors: NULL; SHORT, with the need in *out_len; NOT_FOUND past the last
 /// fragment; PACKET if it is not IPv4, has DF set, or mtu is too small.
@@ -97,13 +98,46 @@ pub unsafe extern "C" fn sprat_ipv4_fragment(
     out: *mut u8,
     out_len: *mut usize,
 ) -> i32 {
+    // SAFETY: forwarded to the caller.
+    unsafe { fragment((packet, len), (mtu, None), index, (out, out_len)) }
+}
+
+/// As sprat_ipv4_fragment() for a packet of either family that this host sends
+/// itself, such as one whose sprat_result has a fragment_mtu. id is the
+/// Identification of IPv6 fragments: the same for all of one packet, fresh for
+/// the next.
+///
+/// # Safety
+/// Pointers are NULL or valid for the lengths beside them; out does not overlap packet.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sprat_ip_fragment(
+    packet: *const u8,
+    len: usize,
+    mtu: u32,
+    id: u32,
+    index: u32,
+    out: *mut u8,
+    out_len: *mut usize,
+) -> i32 {
+    // SAFETY: forwarded to the caller.
+    unsafe { fragment((packet, len), (mtu, Some(id)), index, (out, out_len)) }
+}
+
+/// # Safety
+/// As sprat_ip_fragment().
+unsafe fn fragment(
+    (packet, len): (*const u8, usize),
+    (mtu, id): (u32, Option<u32>),
+    index: u32,
+    (out, out_len): (*mut u8, *mut usize),
+) -> i32 {
     guarded(|| {
-        // SAFETY: forwarded to the caller.
+        // SAFETY: forwarded.
         unsafe {
             let packet = octets(packet, len)?;
             let mtu = (mtu as usize).min(65_535);
             emit(out, out_len, mtu, |out| {
-                match ip::fragment_v4(packet, mtu, index as usize, out) {
+                match ip::fragment(packet, (mtu, id), index as usize, out) {
                     Ok(Some(len)) => Ok(len),
                     Ok(None) => Err(SPRAT_E_NOT_FOUND),
                     Err(_) => Err(SPRAT_E_PACKET),

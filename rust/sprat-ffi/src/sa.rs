@@ -112,7 +112,7 @@ fn agreed(params: &sprat_sa_params) -> Status<SaParams> {
         multi_sender: flag(params.multi_sender)?,
         sender_id: match (params.sender_id_bits, params.sender_id) {
             (0, 0) => None,
-            (bits, value) => Some(SenderId { bits, value }),
+            (bits, value) => Some(SenderId::new(bits, value).ok_or(SPRAT_E_ARGUMENT)?),
         },
         path_mtu: params.path_mtu,
         ..SaParams::new(Spi(params.spi), mode(params)?)
@@ -142,8 +142,7 @@ fn refused(error: SaError) -> i32 {
         | SaError::TunnelHopLimit
         | SaError::TunnelDscp
         | SaError::TunnelFlowLabel
-        | SaError::ReplayWindow
-        | SaError::SenderId => SPRAT_E_ARGUMENT,
+        | SaError::ReplayWindow => SPRAT_E_ARGUMENT,
         _ => SPRAT_E_SA,
     }
 }
@@ -169,7 +168,7 @@ pub(crate) unsafe fn build(params: &sprat_sa_params, now_ms: u64) -> Status<Sa> 
                 .map(sprat_selector::get)
                 .collect::<Status<_>>()?;
             let mut sa = InboundSa::new(agreed, suite, selectors, now).map_err(refused)?;
-            sa.rx.window.start_at(last);
+            sa.start_at(last);
             Ok(Sa::Inbound(sa))
         }
         _ => Err(SPRAT_E_ARGUMENT),
@@ -354,6 +353,7 @@ fn sealed_outcome(known: Outcome, sealed: Result<Sealed, SealError>) -> Result<O
             esp_offset: sealed.esp_offset,
             soft_expired: sealed.soft_expired,
             reserve_soon: sealed.reserve_soon,
+            fragment_to: sealed.fragment_to,
             ..known
         }),
         Err(SealError::Short(short)) => Err(short),
@@ -512,7 +512,7 @@ pub unsafe extern "C" fn sprat_sa_reserve(sa: *mut sprat_sa, up_to_sn: u64) -> i
     };
     sa.0.change(|sa| match sa {
         Sa::Outbound(sa) => {
-            sa.tx.reserve(Sn64(up_to_sn));
+            sa.reserve(Sn64(up_to_sn));
             Ok(())
         }
         Sa::Inbound(_) => Err(SPRAT_E_ARGUMENT),

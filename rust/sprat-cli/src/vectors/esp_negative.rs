@@ -85,7 +85,7 @@ fn receiver(case: &mut Case<'_>, packet: &[u8]) -> Result<Receiver, String> {
     sa.params.replay_window = if sn.0 == 0 { 0 } else { WINDOW };
     let mut inbound = InboundSa::new(sa.params, sa.suite, Vec::new(), Instant(0))
         .map_err(|error| error.to_string())?;
-    inbound.rx.window.start_at(Sn64(sn.0.saturating_sub(1)));
+    inbound.start_at(Sn64(sn.0.saturating_sub(1)));
     let mut ipsec = Ipsec::new();
     let sa = ipsec.add_inbound("vector", inbound).ok_or("SA not added")?;
     Ok(Receiver { ipsec, sa })

@@ -59,6 +59,12 @@ pub enum SuiteError {
         /// Integrity transform.
         integ: Integ,
     },
+    /// Two neighbouring keys of 3DES are equal: it would be single DES (RFC 2451
+    /// s2.3).
+    RepeatedKey {
+        /// The transform.
+        encr: Encr,
+    },
     /// One of the two needs a build with the feature `legacy`.
     LegacyDisabled {
         /// Encryption transform.
@@ -110,6 +116,13 @@ impl core::fmt::Display for SuiteError {
             }
             SuiteError::IllegalCombination { integ, .. } => {
                 write!(f, "{} is for AH, not for ESP", integ.name())
+            }
+            SuiteError::RepeatedKey { encr } => {
+                write!(
+                    f,
+                    "{} needs three keys of which neighbours differ",
+                    encr.name()
+                )
             }
             SuiteError::LegacyDisabled { encr, integ } => {
                 let name = if encr.legacy() {
@@ -188,6 +201,9 @@ impl Suite {
                 integ,
                 given: keys.integ_key.len(),
             });
+        }
+        if encr == Encr::TripleDes && repeats(keys.encr_key) {
+            return Err(SuiteError::RepeatedKey { encr });
         }
         let cipher = Cipher::new(encr, integ, keys).ok_or(encr_key)?;
         let salt = keys
@@ -286,6 +302,14 @@ fn aad(numbers: &Numbers) -> Octets<12> {
     } else {
         Octets::first(&short, 8)
     }
+}
+
+/// Whether two neighbouring keys of 3DES are equal beside their parity bits.
+fn repeats(key: &[u8]) -> bool {
+    let keys = key.as_chunks::<8>().0;
+    keys.iter()
+        .zip(keys.iter().skip(1))
+        .any(|(a, b)| a.iter().zip(b).all(|(a, b)| (a ^ b) & 0xfe == 0))
 }
 
 impl Cipher {

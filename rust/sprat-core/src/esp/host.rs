@@ -29,8 +29,7 @@ fn check(params: &SaParams, suite: &Suite) -> Result<(), SaError> {
 pub struct OutboundSa {
     params: SaParams,
     suite: Suite,
-    /// Counter and usage.
-    pub tx: SaTx,
+    tx: SaTx,
     drops: DropCounters,
 }
 
@@ -56,7 +55,7 @@ impl OutboundSa {
     }
 
     /// Sets the largest outer packet for the path, octets; 0 = unknown.
-    pub fn set_path_mtu(&mut self, mtu: u16) {
+    pub(crate) fn set_path_mtu(&mut self, mtu: u16) {
         self.params.path_mtu = mtu;
     }
 
@@ -100,6 +99,21 @@ impl OutboundSa {
         &self.drops
     }
 
+    /// The number used last; 0 if none was.
+    pub fn last_sn(&self) -> Sn64 {
+        self.tx.last()
+    }
+
+    /// See [`SaTx::skip_to`].
+    pub fn skip_to(&mut self, last: Sn64) {
+        self.tx.skip_to(last);
+    }
+
+    /// See [`SaTx::reserve`].
+    pub fn reserve(&mut self, up_to: Sn64) {
+        self.tx.reserve(up_to);
+    }
+
     /// What was sealed.
     pub fn usage(&self) -> Usage {
         self.tx.usage
@@ -111,8 +125,7 @@ pub struct InboundSa {
     params: SaParams,
     suite: Suite,
     selectors: Vec<Selector>,
-    /// Window and usage.
-    pub rx: SaRx<Box<[u64]>>,
+    rx: SaRx<Box<[u64]>>,
     drops: DropCounters,
 }
 
@@ -191,12 +204,13 @@ impl InboundSa {
         place: &Place,
         now: Instant,
     ) -> Result<Opened, DropReason> {
+        let protected = place.protected(buf);
         let opened = rx::open(&self.params, &self.suite, &mut self.rx, buf, (place, now))?;
         let flow = opened.head.flow(buf.packet());
         if self.selectors.is_empty() || self.selectors.iter().any(|s| s.admits(&flow)) {
             return Ok(opened);
         }
-        buf.packet_mut().fill(0);
+        buf.zero(protected);
         Err(DropReason::Selector)
     }
 
@@ -210,8 +224,13 @@ impl InboundSa {
         self.rx.usage
     }
 
-    /// Octets of IV and ICV on the wire.
-    pub fn iv_icv_len(&self) -> (usize, usize) {
-        (self.suite.iv_len(), self.suite.icv_len())
+    /// Highest number verified; 0 if none was.
+    pub fn top_sn(&self) -> Sn64 {
+        self.rx.window.top()
+    }
+
+    /// See [`ReplayWindow::start_at`].
+    pub fn start_at(&mut self, top: Sn64) {
+        self.rx.window.start_at(top);
     }
 }

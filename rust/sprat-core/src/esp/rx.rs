@@ -61,6 +61,13 @@ impl Place {
         }
     }
 
+    /// Where the octets behind the ESP header stand in the slice of `buf`, in
+    /// front of any trimming.
+    pub(crate) fn protected(&self, buf: &PacketBuf<'_>) -> core::ops::Range<usize> {
+        let at = |offset: usize| buf.start().saturating_add(offset);
+        at(self.esp_at.saturating_add(HEADER_LEN))..at(self.end)
+    }
+
     /// SPI and low half of the sequence number as received. `Malformed` if the
     /// packet is too short for them.
     pub fn numbers(&self, packet: &[u8]) -> Result<(Spi, u32), DropReason> {
@@ -101,14 +108,14 @@ where
     S: EspSuite,
     W: AsRef<[u64]> + AsMut<[u64]>,
 {
+    if params.mode == Mode::Transport && place.head.is_none() {
+        return Err(DropReason::Malformed);
+    }
     let sn = verify(params, suite, rx, buf, (place, now))?;
-    let plaintext = (
-        buf.start() + place.esp_at + HEADER_LEN,
-        buf.start() + place.end,
-    );
+    let protected = place.protected(buf);
     // No plaintext stays in a buffer whose packet was refused.
     let (next_header, head) =
-        restore(params, suite, buf, place).inspect_err(|_| buf.zero(plaintext.0, plaintext.1))?;
+        restore(params, suite, buf, place).inspect_err(|_| buf.zero(protected))?;
     let age = now.seconds_since(rx.installed);
     let soft_expired = rx.usage.soft_expired(&params.lifetime, age);
     Ok(Opened {
@@ -265,11 +272,9 @@ fn rejoin(
 /// Octets of payload in front of TFC padding: what the payload says of its own
 /// length, where it says so and the peer was told that it may pad.
 fn cut_tfc(params: &SaParams, next_header: u8, payload: &[u8]) -> usize {
-    let stated = match next_header {
-        _ if !params.tfc_allowed => None,
-        proto::UDP => udp::Repr::parse(payload).ok().map(|header| header.len),
-        proto::IPV4 | proto::IPV6 => Head::parse(payload).ok().map(|head| head.total_len),
-        _ => None,
+    let stated = match params.tfc_allowed {
+        true => ip::stated_len(next_header, payload),
+        false => None,
     };
     stated.unwrap_or(payload.len())
 }

@@ -1,7 +1,5 @@
 //! Sealing: RFC 4303 s3.3 in its order, with every refusal in front.
 
-use core::net::IpAddr;
-
 use super::{HEADER_LEN, ecn, trailer};
 use crate::buf::{PacketBuf, Short};
 use crate::crypto::{EspSuite, IvSource, Numbers};
@@ -14,6 +12,8 @@ use crate::wire::udp;
 
 /// Longest IV of any transform, octets.
 const MAX_IV: usize = 16;
+/// Every IPv6 link takes packets of this many octets (RFC 8200 s5).
+const LEAST_IPV6_MTU: usize = 1280;
 /// Largest value of a 16-bit length field.
 const MAX_LEN: usize = 65_535;
 
@@ -44,6 +44,9 @@ pub struct Sealed {
     pub soft_expired: bool,
     /// Less than a quarter of the reserved numbers is left.
     pub reserve_soon: bool,
+    /// Not 0: the packet is larger than the path takes and must go out in
+    /// fragments of at most this many octets ([`ip::fragment`]).
+    pub fragment_to: usize,
 }
 
 /// Why a packet was not sealed. Neither buffer nor sending state has changed.
@@ -75,8 +78,12 @@ struct Plan {
     iv_len: usize,
     payload_len: usize,
     tfc: usize,
+    extra_pad: usize,
     padding: usize,
     icv_len: usize,
+    /// What payload, padding and trailer are a multiple of.
+    align: usize,
+    fragment_to: usize,
 }
 
 /// How mode decides over the packet.
@@ -130,14 +137,49 @@ impl Plan {
         self.esp_at() + HEADER_LEN + self.iv_len + self.cipher_len() + self.icv_len
     }
 
-    /// What the length field of the IP header will say must fit 16 bits.
-    fn fits_length_fields(&self) -> bool {
+    /// Largest whole packet that the length field of the outermost IP header
+    /// can state: that of IPv6 does not count its own 40 octets.
+    fn max_total(&self) -> usize {
         let v6 = match &self.split {
             Split::Transport { version, .. } => *version == Version::V6,
             Split::Tunnel { outer, .. } => outer.destination.is_ipv6(),
         };
-        let beyond = if v6 { ip::IPV6_LEN } else { 0 };
-        self.total().saturating_sub(beyond) <= MAX_LEN
+        if v6 { MAX_LEN + ip::IPV6_LEN } else { MAX_LEN }
+    }
+
+    /// Largest packet before ESP so that the packet after it has at most `limit`
+    /// octets: what is left for the cipher, rounded down to its alignment. 0 if
+    /// nothing fits.
+    fn inner_mtu(&self, limit: usize) -> usize {
+        let fixed = self.esp_at() + HEADER_LEN + self.iv_len + self.icv_len;
+        let room = limit.saturating_sub(fixed);
+        let aligned = room - room.checked_rem(self.align).unwrap_or(0);
+        let kept = match &self.split {
+            Split::Transport { at, .. } => *at,
+            Split::Tunnel { .. } => 0,
+        };
+        match aligned.checked_sub(trailer::LEN + self.tfc + self.extra_pad) {
+            Some(payload) => payload + kept,
+            None => 0,
+        }
+    }
+
+    /// Whether the packet may go out in fragments: the configuration clears DF,
+    /// or the inner packet is IPv6 and so small that no sender can be told to
+    /// make it smaller (RFC 2473 s7.1, RFC 8200 s5).
+    fn may_be_fragmented(&self, params: &SaParams) -> bool {
+        let Mode::Tunnel(tunnel) = &params.mode else {
+            return false;
+        };
+        let six = matches!(
+            self.split,
+            Split::Tunnel {
+                next_header: proto::IPV6,
+                ..
+            }
+        );
+        tunnel.df == Df::Clear && tunnel.destination.is_ipv4()
+            || six && self.payload_len <= LEAST_IPV6_MTU
     }
 }
 
@@ -167,10 +209,8 @@ pub fn seal_dummy<S: EspSuite>(
     buf: &mut PacketBuf<'_>,
     args: &SealArgs<'_>,
 ) -> Result<Sealed, SealError> {
-    let plan = plan_for(params, suite, args, (dummy_split(params, args)?, buf.len()))?;
-    let sn = admit(params, suite, tx, (&plan, args))?;
-    buf.reserve(plan.head(), plan.tail())
-        .map_err(SealError::Short)?;
+    let split = dummy_split(params, args)?;
+    let (plan, sn) = decide(params, suite, tx, (buf, args), (split, buf.len()))?;
     commit(params, suite, tx, buf, (&plan, sn, args))
 }
 
@@ -201,14 +241,35 @@ fn prepare<S: EspSuite>(
         Split::Transport { at, .. } => head.total_len - at,
         Split::Tunnel { .. } => head.total_len,
     };
+    decide(params, suite, tx, (buf, args), (split, payload_len))
+}
+
+/// What is the same for packets and dummies: TFC, sizes, path, lifetime, room.
+fn decide<S: EspSuite>(
+    params: &SaParams,
+    suite: &S,
+    tx: &SaTx,
+    (buf, args): (&PacketBuf<'_>, &SealArgs<'_>),
+    (split, payload_len): (Split, usize),
+) -> Result<(Plan, Sn64), SealError> {
     if args.tfc != 0 && !tfc_possible(params, &split, buf.packet(), payload_len) {
         return Err(DropReason::TfcRefused.into());
     }
-    let plan = plan_for(params, suite, args, (split, payload_len))?;
-    check_path(params, suite, &plan)?;
+    let mut plan = plan_for(params, suite, args, (split, payload_len))?;
+    plan.fragment_to = check_path(params, &plan)?;
+    if plan.fragment_to != 0
+        && let Split::Tunnel { outer, .. } = &mut plan.split
+    {
+        outer.fragment = 0;
+        outer.id = args.ipv4_id;
+    }
     let sn = admit(params, suite, tx, (&plan, args))?;
     // Octets behind the packet's own length are room, not packet.
-    let surplus = buf.len() - head.total_len;
+    let before = match &plan.split {
+        Split::Transport { at, .. } => at + plan.payload_len,
+        Split::Tunnel { .. } => plan.payload_len,
+    };
+    let surplus = buf.len().saturating_sub(before);
     match buf.reserve(plan.head(), plan.tail().saturating_sub(surplus)) {
         Ok(()) => Ok((plan, sn)),
         Err(_) => Err(SealError::Short(Short {
@@ -264,10 +325,9 @@ fn tfc_possible(params: &SaParams, split: &Split, packet: &[u8], payload_len: us
             Split::Transport {
                 at, next_header, ..
             } => {
-                let upper = packet.get(*at..).and_then(|rest| rest.get(..payload_len));
-                *next_header == proto::UDP
-                    && upper
-                        .is_some_and(|u| udp::Repr::parse(u).is_ok_and(|r| r.len == payload_len))
+                let payload = packet.get(*at..).and_then(|rest| rest.get(..payload_len));
+                let stated = payload.and_then(|payload| ip::stated_len(*next_header, payload));
+                stated == Some(payload_len)
             }
         }
 }
@@ -293,39 +353,42 @@ fn plan_for<S: EspSuite>(
         payload_len,
         tfc,
         padding,
+        extra_pad: extra,
         icv_len: suite.icv_len(),
+        align: suite.pad_align(),
+        fragment_to: 0,
     };
-    if plan.fits_length_fields() {
+    if plan.total() <= plan.max_total() {
         Ok(plan)
     } else {
         Err(SealError::TooBig {
-            mtu: inner_mtu(&plan, suite.pad_align(), MAX_LEN),
+            mtu: plan.inner_mtu(plan.max_total()),
         })
     }
 }
 
-/// The path's limit, so that the caller can tell the sender (RFC 4301 s8.2).
-fn check_path<S: EspSuite>(params: &SaParams, suite: &S, plan: &Plan) -> Result<(), SealError> {
+/// The path's limit: 0 if the packet fits it, the limit if the packet may go out
+/// in fragments, else an error so that the caller can tell the sender (RFC 4301
+/// s8.2).
+fn check_path(params: &SaParams, plan: &Plan) -> Result<usize, SealError> {
     let limit = usize::from(params.path_mtu);
     if limit == 0 || plan.total() <= limit {
-        return Ok(());
+        return Ok(0);
     }
+    if plan.may_be_fragmented(params) {
+        return Ok(limit);
+    }
+    let mtu = plan.inner_mtu(limit);
+    let six = matches!(
+        plan.split,
+        Split::Tunnel {
+            next_header: proto::IPV6,
+            ..
+        }
+    );
     Err(SealError::TooBig {
-        mtu: inner_mtu(plan, suite.pad_align(), limit),
+        mtu: if six { mtu.max(LEAST_IPV6_MTU) } else { mtu },
     })
-}
-
-/// Largest packet before ESP so that the packet after it has at most `limit`
-/// octets: what is left for the cipher, rounded down to its alignment.
-fn inner_mtu(plan: &Plan, align: usize, limit: usize) -> usize {
-    let fixed = plan.esp_at() + HEADER_LEN + plan.iv_len + plan.icv_len;
-    let room = limit.saturating_sub(fixed);
-    let aligned = room - room.checked_rem(align).unwrap_or(0);
-    let kept = match &plan.split {
-        Split::Transport { at, .. } => *at,
-        Split::Tunnel { .. } => 0,
-    };
-    aligned.saturating_sub(trailer::LEN) + kept
 }
 
 /// Lifetime, counter and IV: may this packet go out, and with which number?
@@ -341,11 +404,7 @@ fn admit<S: EspSuite>(
     if suite.iv_source() == IvSource::Random && args.iv.len() < suite.iv_len() {
         return Err(DropReason::IvMissing);
     }
-    let sn = tx.peek(params.esn)?;
-    match params.sender_id {
-        Some(sender) if sn.0 > sender.max_counter() => Err(DropReason::SnExhausted),
-        _ => Ok(sn),
-    }
+    tx.peek(params.esn)
 }
 
 /// Nothing in here can be refused any more; the number is used up first.
@@ -361,7 +420,7 @@ fn commit<S: EspSuite>(
     match suite.iv_source() {
         IvSource::None => {}
         IvSource::Counter => {
-            let counter = params.sender_id.map_or(sn.0, |sender| sender.iv(sn.0));
+            let counter = params.sender_id.map_or(sn.0, |sender| sender.iv(sn.low()));
             ip::copy(&mut iv, &counter.to_be_bytes());
         }
         IvSource::Random => ip::copy(&mut iv, args.iv),
@@ -385,6 +444,7 @@ fn commit<S: EspSuite>(
         esp_offset: plan.esp_at(),
         soft_expired: tx.usage.soft_expired(&params.lifetime, age),
         reserve_soon: tx.reserve_soon(),
+        fragment_to: plan.fragment_to,
     })
 }
 
@@ -517,23 +577,12 @@ pub fn lay_out_known<S: EspSuite>(
     Ok((numbers, plan.esp_at()))
 }
 
-/// Overhead that a gateway needs to know before the first packet: the largest
-/// inner packet of a tunnel over a path of `limit` octets.
+/// What a gateway needs to know before the first packet: the largest inner
+/// packet of a tunnel over a path of `limit` octets; `None` in transport mode or
+/// if nothing fits.
 pub fn tunnel_mtu<S: EspSuite>(params: &SaParams, suite: &S, limit: usize) -> Option<usize> {
-    let Mode::Tunnel(tunnel) = &params.mode else {
-        return None;
-    };
-    let ip_len = match tunnel.destination {
-        IpAddr::V4(_) => ip::IPV4_LEN,
-        IpAddr::V6(_) => ip::IPV6_LEN,
-    };
-    let udp_len = if params.udp_encap.is_some() {
-        udp::LEN
-    } else {
-        0
-    };
-    let fixed = ip_len + udp_len + HEADER_LEN + suite.iv_len() + suite.icv_len();
-    let room = limit.checked_sub(fixed)?;
-    let aligned = room - room.checked_rem(suite.pad_align())?;
-    aligned.checked_sub(trailer::LEN)
+    let args = SealArgs::default();
+    let split = dummy_split(params, &args).ok()?;
+    let plan = plan_for(params, suite, &args, (split, 0)).ok()?;
+    Some(plan.inner_mtu(limit)).filter(|mtu| *mtu != 0)
 }

@@ -5,9 +5,9 @@
 //! type 1 | code 1 | checksum 2 | IPv4: unused 2, MTU 2 / IPv6: MTU 4 | the packet in question, cut
 //! ```
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
-use super::ip::{Head, IPV4_LEN, IPV6_LEN, Outer, Version, copy, proto, v4, v6};
+use super::ip::{Fragment, Head, IPV4_LEN, IPV6_LEN, Outer, Version, copy, proto, v4, v6};
 use super::{WireError, finish_checksum, put, sum_words, u8_at, u16_at, u32_at};
 
 const V4_UNREACHABLE: u8 = 3;
@@ -45,7 +45,8 @@ pub fn too_big(packet: &[u8], from: IpAddr, mtu: u32, out: &mut [u8]) -> Result<
         hop_limit: 64,
         traffic_class: 0xc0,
         id: 0,
-        fragment: 0,
+        // An Identification of 0 is for packets that cannot be fragmented (RFC 6864 s4.1).
+        fragment: v4::DF,
         flow_label: 0,
     };
     outer.emit(message, protocol)?;
@@ -92,6 +93,11 @@ fn pseudo_sum(header: &[u8], body_len: usize) -> Result<u32, WireError> {
     Ok(sum_words(addresses, len + u32::from(proto::ICMPV6)))
 }
 
+/// A single host: neither of network 0, loopback, multicast, class E nor broadcast.
+fn is_host(address: Ipv4Addr) -> bool {
+    !matches!(address.octets().first(), None | Some(0 | 127 | 224..))
+}
+
 fn may_be_answered(head: &Head, packet: &[u8]) -> bool {
     let upper = packet.get(head.upper_at..head.total_len).unwrap_or(&[]);
     let kind = upper.first().copied();
@@ -101,10 +107,16 @@ fn may_be_answered(head: &Head, packet: &[u8]) -> bool {
         _ => false,
     };
     let one_host = match head.source {
-        IpAddr::V4(a) => !(a.is_unspecified() || a.is_multicast() || a.is_broadcast()),
-        IpAddr::V6(a) => !(a.is_unspecified() || a.is_multicast()),
+        IpAddr::V4(a) => is_host(a),
+        IpAddr::V6(a) => !(a.is_unspecified() || a.is_multicast() || a.is_loopback()),
     };
-    !is_error && one_host && head.fragment != super::ip::Fragment::Later
+    // ICMPv6 answers a multicast packet that is too big, ICMP does not
+    // (RFC 4443 s2.4 e.3, RFC 1122 s3.2.2).
+    let to_many = match head.destination {
+        IpAddr::V4(a) => a.is_multicast() || a.is_broadcast(),
+        IpAddr::V6(_) => false,
+    };
+    !is_error && one_host && !to_many && head.fragment != Fragment::Later
 }
 
 /// A "too big" message from the network about a packet of ours. Nothing in it
@@ -124,12 +136,20 @@ pub struct TooBig<'a> {
 }
 
 impl<'a> TooBig<'a> {
-    /// Reads a whole ICMP or ICMPv6 packet; `Other` if it is another message.
+    /// Reads a whole ICMP or ICMPv6 packet; `Other` if it is another message, a
+    /// fragment, or its checksum is wrong.
     pub fn parse(packet: &'a [u8]) -> Result<Self, WireError> {
         let head = Head::parse(packet)?;
         let body = packet
             .get(head.upper_at..head.total_len)
             .ok_or(WireError::Truncated)?;
+        let start = match head.version {
+            Version::V4 => 0,
+            Version::V6 => pseudo_sum(packet, body.len())?,
+        };
+        if head.fragment != Fragment::Whole || finish_checksum(sum_words(body, start)) != 0 {
+            return Err(WireError::Other);
+        }
         let mtu = match (head.protocol, u8_at(body, 0)?, u8_at(body, 1)?) {
             (proto::ICMP, V4_UNREACHABLE, V4_FRAGMENTATION_NEEDED) => u32::from(u16_at(body, 6)?),
             (proto::ICMPV6, V6_TOO_BIG, _) => u32_at(body, 4)?,
@@ -152,7 +172,7 @@ impl<'a> TooBig<'a> {
                 address(v4::SOURCE, 4)?,
                 address(v4::DESTINATION, 4)?,
                 u8_at(quoted, v4::PROTOCOL)?,
-                usize::from(first & 0x0f) * 4,
+                (usize::from(first & 0x0f) * 4).max(IPV4_LEN),
             ),
             6 => (
                 address(v6::SOURCE, 16)?,

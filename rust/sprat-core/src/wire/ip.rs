@@ -7,7 +7,9 @@
 
 use core::net::IpAddr;
 
-use super::{WireError, array_at, finish_checksum, put, sum_words, u8_at, u16_at, u32_at};
+use super::{
+    WireError, array_at, finish_checksum, put, sum_words, u8_at, u16_at, u32_at, update_checksum,
+};
 
 /// What a selector looks at in a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +54,18 @@ pub mod proto {
     pub const DESTINATION: u8 = 60;
     /// SCTP.
     pub const SCTP: u8 = 132;
+    /// IPv6 Mobility Header.
+    pub const MOBILITY: u8 = 135;
     /// UDP-Lite.
     pub const UDP_LITE: u8 = 136;
+
+    /// Whether selectors can ask for ports (or types and codes) of a protocol.
+    pub const fn has_ports(protocol: u8) -> bool {
+        matches!(
+            protocol,
+            TCP | UDP | DCCP | SCTP | UDP_LITE | ICMP | ICMPV6 | MOBILITY
+        )
+    }
 }
 
 /// Octets of an IPv4 header without options.
@@ -126,6 +138,8 @@ pub struct Head {
     pub dont_fragment: bool,
     /// Whether this is a fragment.
     pub fragment: Fragment,
+    /// Whether an IPv6 Fragment header is there, atomic or not.
+    pub has_fragment_header: bool,
     /// Octets of the packet by its own length field, never more than were given.
     pub total_len: usize,
     /// Where ESP goes in transport mode: behind Hop-by-Hop, Routing, Destination
@@ -184,6 +198,7 @@ impl Head {
                 (0, _) => Fragment::First,
                 _ => Fragment::Later,
             },
+            has_fragment_header: false,
             total_len,
             insert_at: header_len,
             insert_name_at: v4::PROTOCOL,
@@ -213,6 +228,7 @@ impl Head {
             flow_label: word & 0xf_ffff,
             dont_fragment: true,
             fragment: Fragment::Whole,
+            has_fragment_header: false,
             total_len,
             insert_at: IPV6_LEN,
             insert_name_at: v6::NEXT_HEADER,
@@ -240,6 +256,7 @@ impl Head {
             return Err(WireError::Truncated);
         }
         if kind == proto::FRAGMENT {
+            self.has_fragment_header = true;
             let word = u16_at(packet, at + 2)?;
             self.fragment = match (word >> 3, word & 1) {
                 (0, 0) => Fragment::Whole,
@@ -283,13 +300,20 @@ impl Head {
                 let type_code = u16_at(upper, 0).ok()?;
                 Some((type_code, type_code))
             }
+            // RFC 4301 s4.4.1.1, RFC 4877: the Mobility Header type stands where
+            // the high octet of a port would.
+            proto::MOBILITY => {
+                let kind = u16::from(u8_at(upper, 2).ok()?) << 8;
+                Some((kind, kind))
+            }
             _ => None,
         }
     }
 }
 
-/// Writes the length of a packet into its header: Total Length with a new
-/// checksum in IPv4, Payload Length in IPv6. `name_at` receives `protocol`.
+/// Writes the length of `packet` into its header and `protocol` at `name_at`,
+/// the octet that names what follows the headers. The IPv4 checksum is updated
+/// (RFC 1624), so that one that was wrong stays wrong.
 pub fn rewrite(
     packet: &mut [u8],
     version: Version,
@@ -297,19 +321,33 @@ pub fn rewrite(
     protocol: u8,
 ) -> Result<(), WireError> {
     let len = packet.len();
-    put(packet, name_at, [protocol])?;
     match version {
         Version::V4 => {
             let total = u16::try_from(len).map_err(|_| WireError::Length)?;
-            put(packet, v4::TOTAL_LENGTH, total.to_be_bytes())?;
-            refresh_checksum(packet)
+            change_word(packet, v4::TTL, |[ttl, _]| [ttl, protocol])?;
+            change_word(packet, v4::TOTAL_LENGTH, |_| total.to_be_bytes())
         }
         Version::V6 => {
             let payload = len.checked_sub(IPV6_LEN).ok_or(WireError::Truncated)?;
             let payload = u16::try_from(payload).map_err(|_| WireError::Length)?;
+            put(packet, name_at, [protocol])?;
             put(packet, v6::PAYLOAD_LENGTH, payload.to_be_bytes())
         }
     }
+}
+
+/// Changes the 16-bit word at `at` of an IPv4 header, and its checksum with it.
+fn change_word(
+    packet: &mut [u8],
+    at: usize,
+    change: impl FnOnce([u8; 2]) -> [u8; 2],
+) -> Result<(), WireError> {
+    let old: [u8; 2] = array_at(packet, at)?;
+    let new = change(old);
+    let checksum = u16_at(packet, v4::CHECKSUM)?;
+    let checksum = update_checksum(checksum, u16::from_be_bytes(old), u16::from_be_bytes(new));
+    put(packet, at, new)?;
+    put(packet, v4::CHECKSUM, checksum.to_be_bytes())
 }
 
 /// Computes the IPv4 header checksum anew.
@@ -326,8 +364,7 @@ pub(crate) fn set_ecn(packet: &mut [u8], version: Version, ecn: u8) -> Result<()
     match version {
         Version::V4 => {
             let tos = u8_at(packet, v4::TOS)?;
-            put(packet, v4::TOS, [tos & !3 | ecn & 3])?;
-            refresh_checksum(packet)
+            change_word(packet, 0, |[first, _]| [first, tos & !3 | ecn & 3])
         }
         Version::V6 => {
             let octet = u8_at(packet, 1)?;
@@ -379,8 +416,11 @@ impl Outer {
                 put(&mut fixed, v4::TTL, [self.hop_limit])?;
                 put(&mut fixed, v4::SOURCE, source.octets())?;
                 put(&mut fixed, v4::DESTINATION, destination.octets())?;
-                put(packet, 0, fixed)?;
-                rewrite(packet, Version::V4, v4::PROTOCOL, protocol)
+                let total = u16::try_from(packet.len()).map_err(|_| WireError::Length)?;
+                put(&mut fixed, v4::TOTAL_LENGTH, total.to_be_bytes())?;
+                put(&mut fixed, v4::PROTOCOL, [protocol])?;
+                refresh_checksum(&mut fixed)?;
+                put(packet, 0, fixed)
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
                 let mut fixed = [0u8; IPV6_LEN];
@@ -398,59 +438,168 @@ impl Outer {
     }
 }
 
-/// One fragment of an IPv4 packet (RFC 791 s3.2), for tunnels that must split
-/// the inner packet before ESP.
+/// One fragment of a packet: IPv4 by RFC 791 s3.2, or IPv6 with a Fragment
+/// header by RFC 8200 s4.5 (then `id` is its Identification, fresh for each
+/// packet; `None` refuses IPv6, which only its sender may fragment).
 ///
 /// Writes the `index`-th fragment of at most `mtu` octets into `out` and returns
-/// its length, or `None` past the last. Options are repeated in every fragment,
-/// which is allowed though wasteful.
+/// its length, or `None` past the last.
 ///
-/// Errors: `Other` if the packet must not be fragmented, `Length` if `mtu`
-/// leaves no room for 8 octets of payload, `Truncated` if `out` is too short.
-pub fn fragment_v4(
+/// Errors: `Other` for IPv4 with DF set, or a packet that has a Fragment header
+/// already; `Length` if `mtu` leaves no room for 8 octets of payload; `Truncated`
+/// if `out` is too short.
+pub fn fragment(
     packet: &[u8],
-    mtu: usize,
+    (mtu, id): (usize, Option<u32>),
     index: usize,
     out: &mut [u8],
 ) -> Result<Option<usize>, WireError> {
     let head = Head::parse(packet)?;
-    if head.version != Version::V4 || head.dont_fragment {
-        return Err(WireError::Other);
+    let whole = packet.get(..head.total_len).ok_or(WireError::Truncated)?;
+    match head.version {
+        Version::V4 if head.dont_fragment => Err(WireError::Other),
+        Version::V4 => fragment_v4(whole, &head, (mtu, index), out),
+        Version::V6 => {
+            let id = id.ok_or(WireError::Other)?;
+            fragment_v6(whole, &head, (mtu, id, index), out)
+        }
     }
-    let header = packet.get(..head.upper_at).ok_or(WireError::Truncated)?;
-    let payload = packet
-        .get(head.upper_at..head.total_len)
-        .ok_or(WireError::Truncated)?;
-    let step = mtu.checked_sub(header.len()).ok_or(WireError::Length)? & !7;
+}
+
+/// Where the `index`-th part of `len` octets lies if each part has at most
+/// `room` octets; `None` past the last. The `bool` tells whether more follow.
+fn part(len: usize, room: usize, index: usize) -> Result<Option<(usize, usize, bool)>, WireError> {
+    let step = room & !7;
     if step == 0 {
         return Err(WireError::Length);
     }
     let from = index.checked_mul(step).ok_or(WireError::Length)?;
-    if from >= payload.len() && !(index == 0 && payload.is_empty()) {
+    if from >= len && index != 0 {
         return Ok(None);
     }
-    let rest = payload.get(from..).ok_or(WireError::Length)?;
-    let part = rest.get(..step).unwrap_or(rest);
-    let len = header.len() + part.len();
-    let packet_out = out.get_mut(..len).ok_or(WireError::Truncated)?;
-    let (head_out, part_out) = packet_out
-        .split_at_mut_checked(header.len())
-        .ok_or(WireError::Length)?;
-    copy(head_out, header);
-    copy(part_out, part);
+    let to = from.saturating_add(step).min(len);
+    Ok(Some((from, to, to < len)))
+}
+
+fn fragment_v4(
+    packet: &[u8],
+    head: &Head,
+    (mtu, index): (usize, usize),
+    out: &mut [u8],
+) -> Result<Option<usize>, WireError> {
+    let (header, payload) = packet
+        .split_at_checked(head.upper_at)
+        .ok_or(WireError::Truncated)?;
+    let room = mtu.checked_sub(header.len()).ok_or(WireError::Length)?;
+    let Some((from, to, more)) = part(payload.len(), room, index)? else {
+        return Ok(None);
+    };
+    let header_len = if index == 0 {
+        copy(
+            out.get_mut(..header.len()).ok_or(WireError::Truncated)?,
+            header,
+        );
+        header.len()
+    } else {
+        later_header(header, out)?
+    };
+    let len = header_len + (to - from);
+    let whole = out.get_mut(..len).ok_or(WireError::Truncated)?;
+    let body = whole.get_mut(header_len..).ok_or(WireError::Truncated)?;
+    copy(body, payload.get(from..to).ok_or(WireError::Truncated)?);
     let word = u16_at(packet, v4::FRAGMENT)?;
     let offset = (word & v4::OFFSET)
         .checked_add(u16::try_from(from / 8).map_err(|_| WireError::Length)?)
         .filter(|offset| *offset <= v4::OFFSET)
         .ok_or(WireError::Length)?;
-    let more = if from + part.len() < payload.len() {
-        v4::MF
-    } else {
-        word & v4::MF
-    };
-    put(packet_out, v4::FRAGMENT, (offset | more).to_be_bytes())?;
-    rewrite(packet_out, Version::V4, v4::PROTOCOL, head.protocol)?;
+    let more = if more { v4::MF } else { word & v4::MF };
+    let total = u16::try_from(len).map_err(|_| WireError::Length)?;
+    put(whole, v4::FRAGMENT, (offset | more).to_be_bytes())?;
+    put(whole, v4::TOTAL_LENGTH, total.to_be_bytes())?;
+    refresh_checksum(whole)?;
     Ok(Some(len))
+}
+
+/// The header of a later fragment: only options with the "copied" bit go along
+/// (RFC 791 s3.1). Returns its length.
+fn later_header(header: &[u8], out: &mut [u8]) -> Result<usize, WireError> {
+    const COPIED: u8 = 0x80;
+    let fixed: [u8; IPV4_LEN] = array_at(header, 0)?;
+    put(out, 0, fixed)?;
+    let (mut from, mut to) = (IPV4_LEN, IPV4_LEN);
+    while let Some(kind) = header.get(from).copied().filter(|kind| *kind != 0) {
+        let len = if kind == 1 {
+            1
+        } else {
+            usize::from(u8_at(header, from + 1)?)
+        };
+        if kind != 1 && len < 2 {
+            return Err(WireError::Length);
+        }
+        if kind & COPIED != 0 {
+            let option = header.get(from..from + len).ok_or(WireError::Length)?;
+            copy(
+                out.get_mut(to..to + len).ok_or(WireError::Truncated)?,
+                option,
+            );
+            to += len;
+        }
+        from += len;
+    }
+    let end = to.next_multiple_of(4);
+    out.get_mut(to..end).ok_or(WireError::Truncated)?.fill(0);
+    let words = u8::try_from(end / 4).map_err(|_| WireError::Length)?;
+    put(out, 0, [0x40 | words & 0x0f])?;
+    Ok(end)
+}
+
+fn fragment_v6(
+    packet: &[u8],
+    head: &Head,
+    (mtu, id, index): (usize, u32, usize),
+    out: &mut [u8],
+) -> Result<Option<usize>, WireError> {
+    const FRAGMENT_LEN: usize = 8;
+    if head.has_fragment_header {
+        return Err(WireError::Other);
+    }
+    // Headers that routers look at stand in every fragment (RFC 8200 s4.5).
+    let (header, payload) = packet
+        .split_at_checked(head.insert_at)
+        .ok_or(WireError::Truncated)?;
+    let header_len = header.len() + FRAGMENT_LEN;
+    let room = mtu.checked_sub(header_len).ok_or(WireError::Length)?;
+    let Some((from, to, more)) = part(payload.len(), room, index)? else {
+        return Ok(None);
+    };
+    let len = header_len + (to - from);
+    let whole = out.get_mut(..len).ok_or(WireError::Truncated)?;
+    copy(whole, header);
+    let offset = u16::try_from(from).map_err(|_| WireError::Length)? | u16::from(more);
+    put(whole, header.len(), [head.insert_protocol, 0])?;
+    put(whole, header.len() + 2, offset.to_be_bytes())?;
+    put(whole, header.len() + 4, id.to_be_bytes())?;
+    let body = whole.get_mut(header_len..).ok_or(WireError::Truncated)?;
+    copy(body, payload.get(from..to).ok_or(WireError::Truncated)?);
+    rewrite(whole, Version::V6, head.insert_name_at, proto::FRAGMENT)?;
+    Ok(Some(len))
+}
+
+/// Octets of a payload by its own length field, never more than are there: UDP
+/// and IP say it, also behind Destination Options; nothing else does.
+pub(crate) fn stated_len(mut protocol: u8, payload: &[u8]) -> Option<usize> {
+    let mut at = 0usize;
+    while protocol == proto::DESTINATION {
+        protocol = u8_at(payload, at).ok()?;
+        at += usize::from(u8_at(payload, at + 1).ok()?) * 8 + 8;
+    }
+    let rest = payload.get(at..)?;
+    let len = match protocol {
+        proto::UDP => super::udp::Repr::parse(rest).ok()?.len,
+        proto::IPV4 | proto::IPV6 => Head::parse(rest).ok()?.total_len,
+        _ => return None,
+    };
+    Some(at + len)
 }
 
 /// Copies as much as both sides have.
@@ -546,35 +695,107 @@ mod tests {
         packet
     }
 
+    /// All fragments of at most `mtu` octets.
+    fn fragments(packet: &[u8], mtu: usize) -> Vec<Vec<u8>> {
+        let mut out = vec![0xa5u8; mtu];
+        let mut all = Vec::new();
+        while let Some(len) = fragment(packet, (mtu, Some(77)), all.len(), &mut out).unwrap() {
+            all.push(out[..len].to_vec());
+        }
+        all
+    }
+
     #[test]
     fn fragments_join_to_the_packet_again() {
         let packet = v4_packet(1000, 0);
         let mut joined: Vec<u8> = Vec::new();
-        let mut out = [0u8; 300];
-        let mut index = 0;
-        while let Some(len) = fragment_v4(&packet, 300, index, &mut out).unwrap() {
-            let head = Head::parse(&out[..len]).unwrap();
-            assert_eq!(sum_words(&out[..20], 0), 0xffff);
-            let word = u16::from_be_bytes([out[6], out[7]]);
+        for fragment in fragments(&packet, 300) {
+            assert_eq!(sum_words(&fragment[..20], 0), 0xffff);
+            let word = u16::from_be_bytes([fragment[6], fragment[7]]);
             assert_eq!(usize::from(word & v4::OFFSET) * 8, joined.len());
-            joined.extend(&out[20..len]);
+            joined.extend(&fragment[20..]);
             assert_eq!(word & v4::MF == 0, joined.len() == 980);
-            assert!(head.total_len <= 300);
-            index += 1;
+            assert!(Head::parse(&fragment).unwrap().total_len <= 300);
         }
         assert_eq!(joined, packet[20..]);
+        let mut out = [0u8; 300];
+        let no_df = v4_packet(1000, v4::DF);
         assert_eq!(
-            fragment_v4(&v4_packet(1000, v4::DF), 300, 0, &mut out),
+            fragment(&no_df, (300, None), 0, &mut out),
             Err(WireError::Other)
         );
         assert_eq!(
-            fragment_v4(&packet, 27, 0, &mut out),
+            fragment(&packet, (27, None), 0, &mut out),
             Err(WireError::Length)
         );
         assert_eq!(
-            fragment_v4(&packet, 300, 0, &mut out[..299]),
+            fragment(&packet, (300, None), 0, &mut out[..299]),
             Err(WireError::Truncated)
         );
+    }
+
+    #[test]
+    fn later_fragments_carry_the_options_marked_for_copying_only() {
+        // Record Route (7, not copied), then Router Alert (148, copied).
+        let mut packet = v4_packet(100, 0);
+        packet.splice(20..20, [7, 7, 4, 0, 0, 0, 0, 148, 4, 0, 0, 0]);
+        packet[0] = 0x48;
+        packet[3] = 112;
+        refresh_checksum(&mut packet).unwrap();
+        let all = fragments(&packet, 64);
+        assert_eq!((all[0][0], &all[0][20..32]), (0x48, &packet[20..32]));
+        assert_eq!((all[1][0], &all[1][20..24]), (0x46, &[148, 4, 0, 0][..]));
+        let joined: Vec<u8> = all
+            .iter()
+            .flat_map(|f| f[Head::parse(f).unwrap().upper_at..].to_vec())
+            .collect();
+        assert_eq!(joined, packet[32..]);
+        packet[21] = 0;
+        assert_eq!(
+            fragment(&packet, (64, None), 1, &mut [0; 64]),
+            Err(WireError::Length)
+        );
+    }
+
+    #[test]
+    fn ipv6_is_fragmented_behind_the_headers_for_routers() {
+        let payload: Vec<u8> = (0..=255).cycle().take(2000).collect();
+        let packet = v6_packet(&[(0, &[0; 8]), (60, &[0; 8])], 50, &payload);
+        let all = fragments(&packet, 1280);
+        assert_eq!(all.len(), 2);
+        let mut joined: Vec<u8> = Vec::new();
+        for (i, fragment) in all.iter().enumerate() {
+            let head = Head::parse(fragment).unwrap();
+            assert_eq!(head.fragment, [Fragment::First, Fragment::Later][i]);
+            assert_eq!(
+                (fragment[40], fragment[48]),
+                (44, 60),
+                "hop-by-hop, fragment, options"
+            );
+            assert_eq!(fragment[52..56], [0, 0, 0, 77]);
+            joined.extend(&fragment[56..]);
+        }
+        assert_eq!(joined, packet[48..]);
+        let routed = fragment(&packet, (1280, None), 0, &mut [0; 1280]);
+        assert_eq!(
+            routed,
+            Err(WireError::Other),
+            "routers do not fragment IPv6"
+        );
+        let again = fragment(&all[0], (600, Some(1)), 0, &mut [0; 600]);
+        assert_eq!(again, Err(WireError::Other));
+    }
+
+    #[test]
+    fn a_wrong_ipv4_checksum_stays_wrong() {
+        let mut packet = v4_packet(60, 0);
+        packet[10] ^= 1;
+        rewrite(&mut packet, Version::V4, v4::PROTOCOL, 50).unwrap();
+        set_ecn(&mut packet, Version::V4, 3).unwrap();
+        assert_ne!(sum_words(&packet[..20], 0), 0xffff);
+        packet[10] ^= 1;
+        assert_eq!(sum_words(&packet[..20], 0), 0xffff);
+        assert_eq!((packet[9], packet[1]), (50, 3));
     }
 
     proptest! {

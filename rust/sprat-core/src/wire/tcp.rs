@@ -104,7 +104,10 @@ fn find_mss(packet: &[u8]) -> Result<(Head, usize), WireError> {
         match u8_at(options, at)? {
             0 => return Err(WireError::Other),
             1 => at += 1,
-            2 if u8_at(options, at + 1)? == 4 => return Ok((head, head.upper_at + at + 2)),
+            2 if u8_at(options, at + 1)? == 4 => {
+                u16_at(options, at + 2)?;
+                return Ok((head, head.upper_at + at + 2));
+            }
             _ => match u8_at(options, at + 1)? {
                 0 | 1 => return Err(WireError::Length),
                 len => at += usize::from(len),
@@ -195,6 +198,13 @@ mod tests {
         }
         let mut zero_len = syn(&[9, 0, 2, 4, 5, 180, 0, 0]);
         assert!(!clamp_mss(&mut zero_len, 1400));
+        let mut beyond = syn(&[1, 1, 2, 4]);
+        beyond.extend([5, 180]);
+        let before = beyond.clone();
+        assert!(
+            !clamp_mss(&mut beyond, 600) && beyond == before,
+            "the value is not in the header"
+        );
         let mut none = syn(&[1, 1, 1, 0]);
         assert!(!clamp_mss(&mut none, 1400));
     }
