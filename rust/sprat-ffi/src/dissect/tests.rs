@@ -303,10 +303,8 @@ fn frames_of_a_stream_are_found() {
     assert_eq!(frame(&[0]), (0, 0));
     assert_eq!(frame(&[0, 1]), (usize::MAX, 0));
     // SAFETY: NULL with 0 octets is no octets.
-    assert_eq!(
-        unsafe { sprat_dissect_frame(ptr::null(), 0, ptr::null_mut()) },
-        0
-    );
+    let nothing = unsafe { sprat_dissect_frame(ptr::null(), 0, ptr::null_mut()) };
+    assert_eq!(nothing, 0);
 }
 
 /// Every pair of transforms that ESP allows, each with an SPI of its own.
