@@ -266,8 +266,9 @@ pub unsafe extern "C" fn sprat_config_gateway(
 }
 
 /// Makes the boundary of a gateway: every SA with its direction, every policy.
-/// The number of an SA is its place in the file, from 0. On success *out is to
-/// be freed by sprat_ipsec_free(); it does not need config any more.
+/// An SA without a direction receives. The number of an SA is its place in the
+/// file, from 0. On success *out is to be freed by sprat_ipsec_free(); it does
+/// not need config any more.
 ///
 /// Errors: NULL; CONFIG with a message, as sprat_config_parse().
 ///
