@@ -1,7 +1,8 @@
 //! Times of sprat beside other implementations, in one interleaved run.
 //!
 //! Every peer seals or opens the same 32 packets once per round, in an order
-//! shuffled anew; the figure is the median over the rounds. All peers must make
+//! shuffled anew, in place, with the nonce built per packet and the key set up
+//! once; the figure is the median over the rounds. All peers must make
 //! the same octets first.
 
 use std::time::Instant;
@@ -10,6 +11,13 @@ use sprat_bench::peer::{Peer, peers};
 use sprat_bench::{LENGTHS, PACKETS, TRANSFORMS, Transform, bodies, numbers, seal_all};
 
 const ROUNDS: usize = 400;
+
+/// Other work on the machine shows as a spread of the samples: a row with more of
+/// it than this is measured again.
+const SPREAD: f64 = 0.2;
+
+/// How often at most; the calmest is taken.
+const TRIES: usize = 5;
 
 /// How much faster than the `ccm` crate AES-CCM-8 is to be up to 64 octets.
 const CCM_RATIO: f64 = 2.5;
@@ -85,6 +93,26 @@ fn agree(peers: &mut [Box<dyn Peer>], clear: &[Vec<u8>], sealed: &[Vec<u8>]) {
     }
 }
 
+impl Row {
+    fn widest_spread(&self) -> f64 {
+        self.spreads.iter().copied().fold(0.0, f64::max)
+    }
+}
+
+fn measure_calmly(peers: &mut [Box<dyn Peer>], direction: Direction, start: &[Vec<u8>]) -> Row {
+    let mut best = measure(peers, direction, start);
+    for _ in 1..TRIES {
+        if best.widest_spread() <= SPREAD {
+            break;
+        }
+        let row = measure(peers, direction, start);
+        if row.widest_spread() < best.widest_spread() {
+            best = row;
+        }
+    }
+    best
+}
+
 fn print_row(direction: Direction, len: usize, row: &Row) {
     let name = if direction == Direction::Seal {
         "seal"
@@ -98,8 +126,7 @@ fn print_row(direction: Direction, len: usize, row: &Row) {
             print!(" {:5.2}x", median / row.medians[0]);
         }
     }
-    let widest = row.spreads.iter().copied().fold(0.0, f64::max);
-    println!("  {:4.0} %", widest * 100.0);
+    println!("  {:4.0} %", row.widest_spread() * 100.0);
 }
 
 /// Measures one transform; gives the smallest lead over the first peer that
@@ -125,7 +152,7 @@ fn table(transform: &Transform) -> f64 {
             } else {
                 &sealed
             };
-            let row = measure(&mut peers, direction, start);
+            let row = measure_calmly(&mut peers, direction, start);
             print_row(direction, len, &row);
             if len <= 64 {
                 least = least.min(row.medians[1] / row.medians[0]);
@@ -151,7 +178,10 @@ fn main() {
         model.replace("\t: ", ": "),
         first_line("/proc/loadavg")
     );
-    println!("{PACKETS} packets, {ROUNDS} rounds, medians; NNx: that peer's time / sprat's");
+    println!("{PACKETS} packets, {ROUNDS} rounds, medians; NNx: that peer's time / sprat's;");
+    println!(
+        "spread: 10th to 90th percentile / median, above 20 % measured again, 5 times at most"
+    );
     if !cfg!(feature = "openssl") {
         println!("SKIP OpenSSL: built without the feature openssl");
     }

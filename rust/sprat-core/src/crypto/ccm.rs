@@ -171,7 +171,7 @@ fn framed(flags: u8, nonce: Nonce, number: u32) -> Block {
 }
 
 #[inline(always)]
-fn block(number: u128) -> Block {
+pub(super) fn block(number: u128) -> Block {
     number.to_be_bytes().into()
 }
 
@@ -261,7 +261,7 @@ fn copy_pair(pair: &mut [Block], (chain, counter): (&Block, &Block)) {
 
 /// The counter block of this number.
 #[inline(always)]
-fn counted(a0: &Block, number: u32) -> Block {
+pub(super) fn counted(a0: &Block, number: u32) -> Block {
     let mut block = *a0;
     if let Some(field) = block.last_chunk_mut::<4>() {
         *field = number.to_be_bytes();
@@ -299,7 +299,7 @@ fn cross<const OPEN: bool>(block: &mut [u8; 16], stream: &Block) -> Block {
 
 /// Ones over the first `len` octets of a little-endian number; `len` is below 16.
 #[inline(always)]
-fn mask(len: usize) -> u128 {
+pub(super) fn mask(len: usize) -> u128 {
     let bits = u32::try_from(len.saturating_mul(8)).unwrap_or(0);
     1_u128.wrapping_shl(bits).wrapping_sub(1)
 }
@@ -307,7 +307,7 @@ fn mask(len: usize) -> u128 {
 /// At most 15 octets as a little-endian number. In pieces of fixed length: a copy
 /// of a length known at run time only is a call, which spills the round keys.
 #[inline(always)]
-fn load(octets: &[u8]) -> u128 {
+pub(super) fn load(octets: &[u8]) -> u128 {
     let (words, rest) = octets.as_chunks::<4>();
     let number = rest
         .iter()
@@ -322,7 +322,7 @@ fn load(octets: &[u8]) -> u128 {
 
 /// The reverse of [`load`].
 #[inline(always)]
-fn store(octets: &mut [u8], mut number: u128) {
+pub(super) fn store(octets: &mut [u8], mut number: u128) {
     let (words, rest) = octets.as_chunks_mut::<4>();
     for word in words {
         let [a, b, c, d, ..] = number.to_le_bytes();
@@ -335,7 +335,7 @@ fn store(octets: &mut [u8], mut number: u128) {
 }
 
 #[inline(always)]
-fn xor(a: &Block, b: &Block) -> Block {
+pub(super) fn xor(a: &Block, b: &Block) -> Block {
     let mut out = *a;
     out.iter_mut().zip(b).for_each(|(to, from)| *to ^= from);
     out

@@ -1,13 +1,9 @@
-//! AES with the key length of the SA, and the two modes that need nothing else.
+//! AES with the key length of the SA, and CBC.
 
 use aes::{Aes128, Aes128Enc, Aes192, Aes192Enc, Aes256, Aes256Enc};
-use cipher::inout::InOutBuf;
 use cipher::{
-    BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit, StreamCipherCore,
-    array::Array,
+    BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit, array::Array,
 };
-
-use super::ccm::Block;
 
 /// One of three ciphers, by the octets of its key.
 pub(super) enum ByKeyLen<A, B, C> {
@@ -48,19 +44,6 @@ macro_rules! with_cipher {
     };
 }
 pub(super) use with_cipher;
-
-/// Big-endian counter in the last four octets of the block, which wraps there.
-pub(super) type Ctr<'a, C> = ctr::CtrCore<&'a C, ctr::flavors::Ctr32BE>;
-
-impl AesEnc {
-    /// Counter mode from `first` on: encrypts or decrypts in place (RFC 3686 s2.1).
-    /// `None`, with `data` untouched, if the counter would run out.
-    pub fn ctr(&self, first: &Block, data: &mut [u8]) -> Option<()> {
-        with_cipher!(self, aes => {
-            Ctr::inner_iv_init(aes, first).try_apply_keystream_partial(InOutBuf::from(data)).ok()
-        })
-    }
-}
 
 /// CBC encryption in place (RFC 2451, RFC 3602). `None`, with `data` untouched,
 /// if it is no multiple of the block or the IV no block.

@@ -7,6 +7,8 @@
 mod cbc_mac;
 mod ccm;
 #[cfg(feature = "rustcrypto")]
+mod ctr;
+#[cfg(feature = "rustcrypto")]
 mod gcm;
 #[cfg(feature = "rustcrypto")]
 mod key;

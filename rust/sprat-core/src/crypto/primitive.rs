@@ -6,6 +6,8 @@ use chacha20poly1305::ChaCha20Poly1305;
 use cipher::KeyInit;
 use cipher::inout::InOutBuf;
 
+use super::ccm::Nonce;
+use super::ctr::ctr;
 use super::gcm::Gcm;
 use super::key::{Aes, AesEnc, cbc_open, cbc_seal, with_cipher};
 use super::mac::Mac;
@@ -44,7 +46,7 @@ impl Aead {
                 Ok(Octets::first(&tag, usize::from(tag_len)))
             }
             Aead::Gcm => {
-                let nonce = number::<12>(nonce).ok_or(Refused)?;
+                let nonce = salt_and_iv::<4>(nonce).ok_or(Refused)?;
                 let tag = Gcm::new(key).ok_or(Refused)?.seal(nonce, aad, data);
                 tag.map(|tag| Octets::first(&tag, 16)).ok_or(Refused)
             }
@@ -74,10 +76,10 @@ impl Aead {
                 tag.len() == usize::from(tag_len) && check_icv(tag, &full).is_ok()
             }
             Aead::Gcm => {
-                let nonce = number::<12>(nonce).ok_or(Refused)?;
+                let nonce = salt_and_iv::<4>(nonce).ok_or(Refused)?;
                 let gcm = Gcm::new(key).ok_or(Refused)?;
-                let checked = gcm.open(nonce, aad, data, |full| check_icv(tag, full));
-                checked.ok_or(Refused)?.is_ok() && tag.len() == 16
+                let full = gcm.open(nonce, aad, data).ok_or(Refused)?;
+                tag.len() == 16 && check_icv(tag, &full).is_ok()
             }
             Aead::ChaCha20Poly1305 => {
                 let (nonce, tag) = (nonce.try_into(), tag.try_into());
@@ -100,11 +102,7 @@ fn ccm_packet<'a>(
     aad: &'a [u8],
 ) -> Option<ccm::Packet<ccm::AnyAad<'a>>> {
     let tag_len = Some(tag_len).filter(|len| matches!(len, 8 | 12 | 16))?;
-    let (salt, iv) = nonce.split_at_checked(3)?;
-    let nonce = ccm::Nonce {
-        salt: u32::try_from(number::<3>(salt)?).ok()?,
-        iv: u64::try_from(number::<8>(iv)?).ok()?,
-    };
+    let nonce = salt_and_iv::<3>(nonce)?;
     Some(ccm::Packet {
         nonce,
         tag_len,
@@ -112,14 +110,16 @@ fn ccm_packet<'a>(
     })
 }
 
-/// `LEN` octets as a number.
-fn number<const LEN: usize>(octets: &[u8]) -> Option<u128> {
-    let octets = <[u8; LEN]>::try_from(octets).ok()?;
-    Some(
-        octets
-            .iter()
-            .fold(0, |number, octet| number << 8 | u128::from(*octet)),
-    )
+/// A nonce with `SALT` octets of salt.
+fn salt_and_iv<const SALT: usize>(nonce: &[u8]) -> Option<Nonce> {
+    let (salt, iv) = nonce.split_first_chunk::<SALT>()?;
+    let salt = salt
+        .iter()
+        .fold(0, |salt, octet| salt << 8 | u32::from(*octet));
+    Some(Nonce {
+        salt,
+        iv: u64::from_be_bytes(iv.try_into().ok()?),
+    })
 }
 
 /// The MAC of `data`, not cut; the ICV is its first [`Integ::icv_len`] octets.
@@ -130,11 +130,13 @@ pub fn mac(integ: Integ, key: &[u8], data: &[u8]) -> Result<Octets<64>, Refused>
         .ok_or(Refused)
 }
 
-/// AES in counter mode from the block `first` on, in place, either direction.
+/// AES in counter mode from the block `first` on, in place, either direction. The
+/// counter is its last four octets; refused if it would run out.
 pub fn aes_ctr(key: &[u8], first: &[u8; 16], data: &mut [u8]) -> Result<(), Refused> {
-    AesEnc::new(key)
-        .and_then(|aes| aes.ctr(first.into(), data))
-        .ok_or(Refused)
+    let (nonce, counter) = first.split_last_chunk().ok_or(Refused)?;
+    let nonce = salt_and_iv::<4>(nonce).ok_or(Refused)?;
+    let aes = AesEnc::new(key).ok_or(Refused)?;
+    ctr(&aes, nonce, u32::from_be_bytes(*counter), data).ok_or(Refused)
 }
 
 /// AES-CBC encryption in place; `data` is a multiple of 16 octets.

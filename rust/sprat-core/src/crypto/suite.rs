@@ -6,7 +6,8 @@ use cipher::KeyInit;
 use cipher::inout::InOutBuf;
 use zeroize::Zeroize;
 
-use super::ccm::{self, Block};
+use super::ccm::{self, Block, Nonce};
+use super::ctr::ctr;
 use super::gcm::Gcm;
 use super::key::{Aes, AesEnc, cbc_open, cbc_seal, with_cipher};
 use super::mac::Mac;
@@ -241,15 +242,13 @@ impl Suite {
         if self.encr.salt_len() == 0 || iv.len() != self.encr.iv_len() {
             return Octets::default();
         }
-        let nonce = self.nonce_number(numbers, iv);
+        let Nonce { salt, iv } = self.salt_and_iv(numbers, iv);
+        let octets = u128::from(salt) << 96 | u128::from(iv) << 32 | u128::from(FIRST_COUNTER);
         let unused = 4_usize.saturating_sub(self.encr.salt_len());
-        let len = if self.encr == Encr::AesCtr {
-            16
-        } else {
-            self.encr.salt_len() + 8
-        };
-        let octets = first_counter(nonce).to_be_bytes();
-        Octets::first(octets.get(unused..).unwrap_or(&[]), len)
+        let counter = if self.encr == Encr::AesCtr { 4 } else { 0 };
+        let octets = octets.to_be_bytes();
+        let used = octets.get(unused..).unwrap_or(&[]);
+        Octets::first(used, self.encr.salt_len() + 8 + counter)
     }
 
     /// Additional data of an AEAD: SPI and sequence number, 8 octets, or 12 with
@@ -262,17 +261,16 @@ impl Suite {
         }
     }
 
-    /// Salt and IV as one number.
-    fn nonce_number(&self, numbers: &Numbers, iv: &[u8]) -> u128 {
-        u128::from(self.salt) << 64 | u128::from(iv_number(iv, numbers))
+    fn salt_and_iv(&self, numbers: &Numbers, iv: &[u8]) -> Nonce {
+        Nonce {
+            salt: self.salt,
+            iv: iv_number(iv, numbers),
+        }
     }
 
     fn ccm_packet(&self, numbers: &Numbers, iv: &[u8]) -> ccm::Packet<ccm::EspAad> {
         ccm::Packet {
-            nonce: ccm::Nonce {
-                salt: self.salt,
-                iv: iv_number(iv, numbers),
-            },
+            nonce: self.salt_and_iv(numbers, iv),
             tag_len: u8::try_from(self.icv_len).unwrap_or(0),
             aad: ccm::EspAad::new(numbers),
         }
@@ -281,10 +279,8 @@ impl Suite {
 
 type Opened = Result<(), OpenFailed>;
 
-/// Salt, IV and a counter that starts at one (RFC 3686 s4).
-fn first_counter(nonce: u128) -> u128 {
-    nonce << 32 | 1
-}
+/// The counter of AES-CTR starts at one (RFC 3686 s4).
+const FIRST_COUNTER: u32 = 1;
 
 impl Drop for Suite {
     fn drop(&mut self) {
@@ -353,7 +349,7 @@ impl Suite {
         match encryption {
             Encryption::Null => (),
             Encryption::Cbc(aes) => with_cipher!(aes, aes => cbc_seal(aes, iv, data))?,
-            Encryption::Ctr(aes) => aes.ctr(&self.counter_block(numbers, iv), data)?,
+            Encryption::Ctr(aes) => ctr(aes, self.salt_and_iv(numbers, iv), FIRST_COUNTER, data)?,
             #[cfg(feature = "legacy")]
             Encryption::TripleDes(des) => cbc_seal(des, iv, data)?,
         }
@@ -379,17 +375,11 @@ impl Suite {
         let decrypted = match encryption {
             Encryption::Null => Some(()),
             Encryption::Cbc(aes) => with_cipher!(aes, aes => cbc_open(aes, iv, data)),
-            Encryption::Ctr(aes) => aes.ctr(&self.counter_block(numbers, iv), data),
+            Encryption::Ctr(aes) => ctr(aes, self.salt_and_iv(numbers, iv), FIRST_COUNTER, data),
             #[cfg(feature = "legacy")]
             Encryption::TripleDes(des) => cbc_open(des, iv, data),
         };
         decrypted.ok_or(OpenFailed::Malformed)
-    }
-
-    fn counter_block(&self, numbers: &Numbers, iv: &[u8]) -> Block {
-        first_counter(self.nonce_number(numbers, iv))
-            .to_be_bytes()
-            .into()
     }
 
     /// IV and data together, and the ICV field.
@@ -426,7 +416,7 @@ impl Suite {
     #[inline(never)]
     fn seal_gcm(&self, gcm: &Gcm, numbers: &Numbers, body: &mut [u8]) -> Option<()> {
         let Parts { iv, data, icv } = self.cut(body)?;
-        let nonce = self.nonce_number(numbers, iv);
+        let nonce = self.salt_and_iv(numbers, iv);
         put_icv(icv, &gcm.seal(nonce, aad(numbers).as_slice(), data)?);
         Some(())
     }
@@ -434,10 +424,9 @@ impl Suite {
     #[inline(never)]
     fn open_gcm(&self, gcm: &Gcm, numbers: &Numbers, body: &mut [u8]) -> Opened {
         let Parts { iv, data, icv } = self.cut(body).ok_or(OpenFailed::Malformed)?;
-        let nonce = self.nonce_number(numbers, iv);
-        let check = |expected: &Block| check_icv(icv, expected);
-        let opened = gcm.open(nonce, aad(numbers).as_slice(), data, check);
-        opened.ok_or(OpenFailed::Malformed)?
+        let nonce = self.salt_and_iv(numbers, iv);
+        let expected = gcm.open(nonce, aad(numbers).as_slice(), data);
+        check_icv(icv, &expected.ok_or(OpenFailed::Malformed)?)
     }
 
     /// The ICV of GMAC and its field.
@@ -448,15 +437,15 @@ impl Suite {
         numbers: &Numbers,
         body: &'a mut [u8],
     ) -> Option<(Block, &'a mut [u8])> {
-        let nonce = self.nonce_number(numbers, self.cut(body)?.iv);
+        let nonce = self.salt_and_iv(numbers, self.cut(body)?.iv);
         let (covered, icv) = self.covered(body)?;
-        Some((gcm.gmac(nonce, aad(numbers).as_slice(), covered), icv))
+        Some((gcm.gmac(nonce, aad(numbers).as_slice(), covered)?, icv))
     }
 
     #[inline(never)]
     fn seal_chacha(&self, key: &ChaCha, numbers: &Numbers, body: &mut [u8]) -> Option<()> {
         let Parts { iv, data, icv } = self.cut(body)?;
-        let nonce = chacha_nonce(self.nonce_number(numbers, iv));
+        let nonce = chacha_nonce(self.salt_and_iv(numbers, iv));
         let (aad, data) = (aad(numbers), InOutBuf::from(data));
         put_icv(
             icv,
@@ -469,7 +458,7 @@ impl Suite {
     #[inline(never)]
     fn open_chacha(&self, key: &ChaCha, numbers: &Numbers, body: &mut [u8]) -> Opened {
         let Parts { iv, data, icv } = self.cut(body).ok_or(OpenFailed::Malformed)?;
-        let nonce = chacha_nonce(self.nonce_number(numbers, iv));
+        let nonce = chacha_nonce(self.salt_and_iv(numbers, iv));
         let tag = (&*icv).try_into().map_err(|_| OpenFailed::Malformed)?;
         let (aad, data) = (aad(numbers), InOutBuf::from(data));
         let opened = key.decrypt_inout_detached(&nonce, aad.as_slice(), data, tag);
@@ -522,18 +511,24 @@ fn put_icv(field: &mut [u8], icv: &Block) {
     }
 }
 
-fn chacha_nonce(nonce: u128) -> chacha20poly1305::Nonce {
+fn chacha_nonce(Nonce { salt, iv }: Nonce) -> chacha20poly1305::Nonce {
     let mut octets = chacha20poly1305::Nonce::default();
-    copy(&mut octets, &(nonce << 32).to_be_bytes());
+    if let Some((head, tail)) = octets.split_first_chunk_mut() {
+        *head = salt.to_be_bytes();
+        copy(tail, &iv.to_be_bytes());
+    }
     octets
 }
 
 /// MAC from SPI to Next Header; with ESN the high half comes last (RFC 4303 s2.2.1).
 fn separate_icv(mac: &Mac, numbers: &Numbers, covered: &[u8]) -> Octets<{ super::mac::MAC_MAX }> {
-    let (spi, low) = (numbers.spi.to_octets(), numbers.sn.low().to_be_bytes());
-    let high = numbers.sn.high().to_be_bytes();
-    let high: &[u8] = if numbers.esn { &high } else { &[] };
-    mac.over(&[&spi, &low, covered, high])
+    let head = u64::from(numbers.spi.0) << 32 | u64::from(numbers.sn.low());
+    let (head, high) = (head.to_be_bytes(), numbers.sn.high().to_be_bytes());
+    if numbers.esn {
+        mac.over(&[&head, covered, &high])
+    } else {
+        mac.over(&[&head, covered])
+    }
 }
 
 impl EspSuite for Suite {
