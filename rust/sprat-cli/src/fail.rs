@@ -4,7 +4,7 @@ use std::fmt::{Arguments, Display, Formatter};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use sprat_config::Problem;
+use sprat_config::{BuildError, Problem};
 
 /// A command that ran to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Outcome {
 pub enum Fail {
     /// The configuration is wrong.
     Config(Vec<Problem>),
+    /// So is an SA of it, as is found only when it is set up.
+    Sa(BuildError),
     /// A file or stream.
     Io(String, std::io::Error),
     /// Anything else, in words.
@@ -37,15 +39,17 @@ impl Fail {
         Fail::Text(text.into())
     }
 
-    /// Whether the reader of standard output has gone away.
+    /// Whether the reader of the output has gone away.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Fail::Io(_, error) if error.kind() == ErrorKind::BrokenPipe)
     }
 
-    /// 1 for a wrong configuration, else 2.
+    /// 1 for a wrong configuration, 141 where the reader has gone away (as if
+    /// SIGPIPE had ended the command), else 2.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Fail::Config(_) => 1,
+            Fail::Config(_) | Fail::Sa(_) => 1,
+            fail if fail.is_broken_pipe() => 141,
             _ => 2,
         }
     }
@@ -66,6 +70,7 @@ impl Display for Fail {
                 }
                 Ok(())
             }
+            Fail::Sa(error) => write!(f, "{error}"),
             Fail::Io(file, error) if file.is_empty() => write!(f, "{error}"),
             Fail::Io(file, error) => write!(f, "{file}: {error}"),
             Fail::Text(text) => f.write_str(text),

@@ -1,7 +1,8 @@
 //! The command `sprat`.
 //!
 //! Exit codes: 0 all is well; 1 a case, a packet or a configuration is wrong;
-//! 2 the command line or a file cannot be understood.
+//! 2 the command line or another file cannot be understood; 141 the reader of
+//! the output went away before the end.
 #![forbid(unsafe_code)]
 
 mod check;
@@ -22,10 +23,12 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(Outcome::Well) => ExitCode::SUCCESS,
         Ok(Outcome::Wrong) => ExitCode::from(1),
-        // The reader of our output has seen enough: no fault of ours.
-        Err(fail) if fail.is_broken_pipe() => ExitCode::SUCCESS,
         Err(fail) => {
-            fail::complain(format_args!("error: {fail}"));
+            // A reader that has seen enough needs no message, but what follows
+            // in a shell must not take a part for the whole.
+            if !fail.is_broken_pipe() {
+                fail::complain(format_args!("error: {fail}"));
+            }
             ExitCode::from(fail.exit_code())
         }
     }

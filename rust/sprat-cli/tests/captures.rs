@@ -275,7 +275,7 @@ fn a_capture_cut_anywhere_is_told_and_never_a_crash() {
 }
 
 #[test]
-fn long_blocks_are_read_and_the_input_is_never_overwritten() {
+fn long_blocks_are_read() {
     let bench = Bench::new("long");
     let mut capture = PcapNg::new(Order::Little);
     capture.block(0x0bad, &vec![7; 300_000]);
@@ -291,11 +291,187 @@ fn long_blocks_are_read_and_the_input_is_never_overwritten() {
         "{run:?}"
     );
     assert!(run.err.contains("1 opened, 2999 replay\n"), "{run:?}");
-    let input = bench.dir.file("same", &capture.file);
-    let run = sprat(
-        &["open", "--sa", &bench.sas, "--in", &input, "--out", &input],
-        "",
+}
+
+#[test]
+fn nothing_that_is_read_is_overwritten() {
+    let bench = Bench::new("same");
+    let wire = pcap(
+        Order::Little,
+        false,
+        101,
+        &[(0, 0, bench.sealed(1)[0].clone())],
+    );
+    let input = bench.dir.file("wire.pcap", &wire);
+    let key = bench.dir.file("key", "000102030405060708090a0b0c0d0e0f");
+    let text = SAS.replace(
+        "keymat = ",
+        "encr_key_file = \"key\"\nsalt = \"10111213\"\n# ",
+    );
+    let sas = bench.dir.file("files.toml", text);
+    let files = [&input, &key, &sas];
+    for (number, file) in files.into_iter().enumerate() {
+        let hard = bench.dir.path(&format!("hard{number}"));
+        std::fs::hard_link(file, &hard).unwrap();
+        let soft = bench.dir.path(&format!("soft{number}"));
+        std::os::unix::fs::symlink(file, &soft).unwrap();
+        let before = std::fs::read(file).unwrap();
+        for output in [file, &hard, &soft] {
+            for verb in ["open", "seal"] {
+                let run = sprat(&[verb, "--sa", &sas, "--in", &input, "--out", output], "");
+                let told = run.code == Some(2) && run.err.contains("it would be lost");
+                assert!(told, "{verb} {output}: {run:?}");
+                assert_eq!(std::fs::read(file).unwrap(), before, "{verb} {output}");
+            }
+        }
+    }
+    let other = bench.dir.file("other", "to be replaced");
+    let run = sprat(&["open", "--sa", &sas, "--in", &input, "--out", &other], "");
+    assert_eq!(run.code, Some(0), "{run:?}");
+}
+
+#[test]
+fn no_packet_of_a_capture_is_passed_over() {
+    let bench = Bench::new("counted");
+    let sealed = bench.sealed(5);
+    for order in [Order::Little, Order::Big] {
+        let mut capture = PcapNg::new(order);
+        capture.packet(0, 0, &sealed[0]);
+        capture.simple_packet(&sealed[0]);
+        capture.interface(101, 9);
+        capture.old_packet(0, 1, &sealed[1]);
+        capture.packet(7, 0, &sealed[2]);
+        // More octets than its block has: the one behind it is whole.
+        capture.packet_of(0, 0, (5000, 5000), &sealed[3]);
+        capture.packet(0, 2, &sealed[4]);
+        let (run, written) = bench.open(&capture.file);
+        assert_eq!(written, [clear(1, 1), clear(2, 4)], "{run:?}");
+        assert_eq!(run.code, Some(1), "{run:?}");
+        assert!(run.err.contains(": 2 opened\n"), "{run:?}");
+        assert!(run.err.contains("\ndamaged packets: 4\n"), "{run:?}");
+    }
+}
+
+#[test]
+fn time_stamps_count_in_any_unit_from_any_second() {
+    let bench = Bench::new("units");
+    let sealed = bench.sealed(1);
+    for order in [Order::Little, Order::Big] {
+        for (resolution, offset, time, nanos) in [
+            (9, 0, 5, 5),
+            (6, 3600, 7, 3_600_000_007_000),
+            (6, -10, 11_000_000, 1_000_000_000),
+            (6, -10, 1, 0),
+            (0, 0, 2, 2_000_000_000),
+            (12, 0, 5_999, 5),
+            (0x80 | 10, 0, 1024 * 3 + 512, 3_500_000_000),
+            (0xbf, 0, u64::MAX, 1_999_999_999),
+            (0xff, 0, u64::MAX, 0),
+            (0x7f, 0, u64::MAX, 0),
+        ] {
+            let mut capture = PcapNg::new(order);
+            capture.interface_at(101, resolution, offset);
+            capture.packet(0, time, &sealed[0]);
+            let (run, written) = bench.open(&capture.file);
+            assert_eq!(written, [clear(nanos, 0)], "{order:?} {resolution} {run:?}");
+        }
+    }
+}
+
+#[test]
+fn what_the_snaplen_cut_is_told_where_it_met_an_sa() {
+    let bench = Bench::new("snaplen");
+    let sealed = bench.sealed(2);
+    let mut capture = PcapNg::new(Order::Little);
+    capture.interface(101, 9);
+    let len = sealed[0].len() as u32;
+    capture.packet_of(0, 0, (60, len), &sealed[0][..60]);
+    // None of our business, and no fault.
+    capture.packet_of(0, 0, (22, 24), &packet(3)[..22]);
+    capture.packet(0, 0, &sealed[1]);
+    let (run, written) = bench.open(&capture.file);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    let comments: Vec<Option<&str>> = written.iter().map(|w| w.comment.as_deref()).collect();
+    let cut = "sprat: SA \"wire\" SPI 0x00001234 number 1: cut by the snaplen";
+    assert_eq!(comments, [Some(cut), None, None]);
+    assert_eq!(written[2], clear(0, 1));
+    assert!(
+        run.err
+            .contains(": 1 opened, 1 cut by the snaplen\nother packets: 1\n"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn comments_stay_with_their_packets() {
+    let bench = Bench::new("comments");
+    let sealed = bench.sealed(1);
+    for order in [Order::Little, Order::Big] {
+        let mut capture = PcapNg::new(order);
+        capture.interface(101, 9);
+        let len = sealed[0].len() as u32;
+        let mut noted = sealed[0].clone();
+        noted.resize(noted.len().next_multiple_of(4), 0);
+        noted.extend(capture.option(1, b"first"));
+        noted.extend(capture.option(2, &[0; 4]));
+        noted.extend(capture.option(1, b"second"));
+        noted.extend([0; 4]);
+        capture.packet_of(0, 0, (len, len), &noted);
+        capture.packet_of(0, 0, (len, len), &noted);
+        let (run, written) = bench.open(&capture.file);
+        assert_eq!(
+            written[0].comment.as_deref(),
+            Some("first|second"),
+            "{run:?}"
+        );
+        let comment = written[1].comment.as_deref().unwrap();
+        assert!(
+            comment.starts_with("first|second|sprat: SA \"wire\" "),
+            "{comment}"
+        );
+    }
+}
+
+#[test]
+fn behind_damage_the_summary_still_comes() {
+    let bench = Bench::new("damage");
+    let mut capture = PcapNg::new(Order::Little);
+    capture.interface(101, 9);
+    capture.packet(0, 0, &bench.sealed(1)[0]);
+    let at = capture.file.len();
+    capture.file.extend([6, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0]);
+    let (run, written) = bench.open(&capture.file);
+    assert_eq!(written, [clear(0, 0)]);
+    assert!(
+        run.err.contains(": 1 opened\nother packets: 0\n"),
+        "{run:?}"
+    );
+    assert!(
+        run.err.contains(&format!("damaged at octet {at}\n")),
+        "{run:?}"
     );
     assert_eq!(run.code, Some(2));
-    assert_eq!(std::fs::read(&input).unwrap(), capture.file);
+}
+
+#[test]
+fn equal_transport_sas_open_a_capture() {
+    let bench = Bench::new("equal");
+    let sa = |name: &str, key: &str| {
+        let keymat = format!("{}010203", key.repeat(16));
+        format!(
+            "[[sa]]\nname = \"{name}\"\nspi = 4097\nmode = \"transport\"\ndirection = \"out\"\n\
+             encr = \"aes-ccm-8\"\nkeymat = \"{keymat}\"\n"
+        )
+    };
+    let sas = bench.dir.file("equal.toml", sa("a", "11") + &sa("b", "22"));
+    let hex: String = packet(1)
+        .iter()
+        .map(|octet| format!("{octet:02x}"))
+        .collect();
+    for name in ["a", "b"] {
+        let sealed = sprat(&["seal", "--sa", &sas, "--sa-name", name, &hex], "");
+        let opened = sprat(&["open", "--sa", &sas, sealed.out.trim()], "");
+        assert_eq!(opened.code, Some(0), "{opened:?}");
+        assert_eq!(opened.out.trim()[24..], hex[24..]);
+    }
 }

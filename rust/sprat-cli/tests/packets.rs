@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Dir, sprat};
+use common::{Dir, sprat, sprat_raw};
 use sprat_core::crypto::{Encr, Integ};
 
 /// IPv4 and UDP with `len` octets of data.
@@ -267,23 +267,97 @@ fn wrong_uses_are_told_and_end_with_two() {
     );
 }
 
+/// 141, as if a signal had ended it: a part must not pass for the whole.
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn a_reader_that_goes_away_is_no_success() {
     use std::io::Read;
     use std::process::{Command, Stdio};
     let dir = Dir::new("pipe");
     let file = dir.file("sas.toml", sa(Encr::AesCcm8, 16, Integ::None, TUNNEL));
     let packets = vec![udp4(100); 4000].join("\n");
     let input = dir.file("packets", packets);
+    let vectors = dir.file("vectors.json", "[]");
+    for args in [&["seal", "--sa", &file][..], &["vectors", &vectors]] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sprat"))
+            .args(args)
+            .stdin(std::fs::File::open(&input).unwrap())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        if args[0] == "seal" {
+            stdout.read_exact(&mut [0; 16]).unwrap();
+        }
+        drop(stdout);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(141), "{args:?}");
+    }
+}
+
+#[test]
+fn each_packet_comes_out_before_the_next_goes_in() {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Command, Stdio};
+    let dir = Dir::new("follow");
+    let file = dir.file("sas.toml", sa(Encr::AesCcm8, 16, Integ::None, TUNNEL));
     let mut child = Command::new(env!("CARGO_BIN_EXE_sprat"))
         .args(["seal", "--sa", &file])
-        .stdin(std::fs::File::open(input).unwrap())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut first = [0; 16];
-    child.stdout.take().unwrap().read_exact(&mut first).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+    let mut stdin = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for _ in 0..3 {
+        writeln!(stdin, "{}", udp4(4)).unwrap();
+        assert!(lines.next().unwrap().unwrap().starts_with("45"));
+    }
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_line_that_is_no_text_is_one_refusal() {
+    let dir = Dir::new("octets");
+    let file = dir.file("sas.toml", sa(Encr::AesCcm8, 16, Integ::None, TUNNEL));
+    let input = [b"\xff\xfe\n", udp4(1).as_bytes(), b"\n"].concat();
+    let run = sprat_raw(&["seal", "--sa", &file], &input);
+    assert_eq!((run.code, run.out.lines().count()), (Some(1), 1), "{run:?}");
+    assert_eq!(run.err, "error: not-hex: line 1 is not octets in hex\n");
+}
+
+/// A dummy is no fault: it says that there is nothing.
+#[test]
+fn a_dummy_is_a_remark() {
+    let dir = Dir::new("dummy");
+    let more = format!("esn = false\n{TRANSPORT}");
+    let file = dir.file("sas.toml", sa(Encr::Null, 0, Integ::HmacSha1_96, &more));
+    // An IPv4 packet whose protocol is 59, "no next header".
+    let nothing = udp4(4).replacen("004011", "00403b", 1);
+    let sealed = sprat(&["seal", "--sa", &file, &nothing], "");
+    let opened = sprat(&["open", "--sa", &file, sealed.out.trim()], "");
+    assert_eq!(
+        (opened.code, opened.out.as_str()),
+        (Some(0), ""),
+        "{opened:?}"
+    );
+    assert!(opened.err.starts_with("# dummy: "), "{opened:?}");
+}
+
+#[test]
+fn padding_that_does_not_fit_is_a_wrong_use() {
+    let dir = Dir::new("pad");
+    for (encr, integ, align) in [
+        (Encr::AesCcm8, Integ::None, 4),
+        (Encr::AesCbc, Integ::HmacSha1_96, 16),
+    ] {
+        let file = dir.file("sas.toml", sa(encr, 16, integ, TUNNEL));
+        let run = sprat(&["seal", "--sa", &file, "--pad", "3", &udp4(1)], "");
+        let told = format!(
+            "error: --pad: {} takes multiples of {align} octets\n",
+            encr.name()
+        );
+        assert_eq!((run.code, run.err), (Some(2), told));
+    }
 }

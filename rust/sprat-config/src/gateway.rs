@@ -2,7 +2,6 @@
 
 use core::net::IpAddr;
 
-use crate::problem::shown;
 use crate::reader::{Reader, Section};
 use crate::{Direction, SaConfig, schema, selector};
 
@@ -90,7 +89,7 @@ fn reachable(r: &mut Reader<'_>, section: &Section<'_>, sas: &[SaConfig], ports:
             _ => encap.destination_port,
         };
         if !ports.contains(&ours) {
-            let text = format!("port {ours} of SA {} is not opened", shown(&sa.name));
+            let text = format!("port {ours} of SA \"{}\" is not opened", sa.name);
             r.report(section.place("udp_ports"), text, "a list with that port");
         }
     }

@@ -1,10 +1,12 @@
 //! From a configuration to the boundary that packets cross.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
+use sprat_core::buf::PacketBuf;
 use sprat_core::crypto::{Keys, Suite, SuiteError};
+use sprat_core::error::DropReason;
 use sprat_core::esp::{InboundSa, OutboundSa};
-use sprat_core::ipsec::Ipsec;
+use sprat_core::ipsec::{Ipsec, Outcome, Verdict};
 use sprat_core::num::Sn64;
 use sprat_core::sa::{Lifetime, Lookup, Mode, SaError};
 use sprat_core::selector::Selector;
@@ -13,15 +15,7 @@ use sprat_core::time::Instant;
 
 use crate::{Config, Direction, PolicyAction, SaConfig};
 
-/// What the boundary is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum View {
-    /// Live traffic: every SA in its direction, the policies as they stand.
-    Gateway,
-    /// A capture: every SA receives, no lifetime ends it, and what is not ESP
-    /// passes unchanged.
-    Capture,
-}
+const ALIKE: &str = "nothing tells it from another SA with this SPI: set destination and source";
 
 /// A configuration that was accepted and still makes no boundary.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,38 +86,39 @@ impl SaConfig {
 }
 
 impl Config {
-    /// The boundary with every SA and, for [`View::Gateway`], every policy.
-    /// The number of an SA in it is its index in [`Config::sas`].
-    pub fn ipsec(&self, now: Instant, view: View) -> Result<Ipsec, BuildError> {
+    /// The boundary of a gateway: every SA in its direction, every policy. The
+    /// number of an SA in it is its index in [`Config::sas`].
+    pub fn ipsec(&self, now: Instant) -> Result<Ipsec, BuildError> {
         let mut ipsec = Ipsec::new();
-        let mut taken = HashSet::new();
         for sa in &self.sas {
-            let number = match (view, sa.direction) {
-                (View::Gateway, Some(Direction::Out)) => {
-                    ipsec.add_outbound(&sa.name, sa.outbound(now)?)
-                }
-                (View::Gateway, _) => ipsec.add_inbound(&sa.name, sa.inbound(now)?),
-                (View::Capture, _) => {
-                    let lookup = capture_lookup(sa, &mut taken);
-                    let sa_in = sa.inbound_by(lookup, Lifetime::default(), now)?;
-                    ipsec.add_inbound(&sa.name, sa_in)
-                }
+            let number = match sa.direction {
+                Some(Direction::Out) => ipsec.add_outbound(&sa.name, sa.outbound(now)?),
+                _ => ipsec.add_inbound(&sa.name, sa.inbound(now)?),
             };
-            if number.is_none() {
-                return Err(sa.error(
-                    "nothing tells it from another SA with this SPI: set destination and source",
-                ));
-            }
+            number.ok_or_else(|| sa.error(ALIKE))?;
         }
-        match view {
-            View::Gateway => self.add_gateway(&mut ipsec),
-            View::Capture => ipsec.add_policy(Policy {
-                direction: spd::Direction::In,
-                selector: Selector::ANY,
-                action: Action::Bypass,
-            }),
-        }
+        self.add_gateway(&mut ipsec);
         Ok(ipsec)
+    }
+
+    /// What opens a capture: every SA receives, whatever its direction, and no
+    /// lifetime ends it.
+    pub fn capture(&self, now: Instant) -> Result<Capture, BuildError> {
+        let mut layers = vec![Layer::new()];
+        let mut taken = HashMap::new();
+        for (index, sa) in self.sas.iter().enumerate() {
+            let (lookup, depth) = capture_lookup(sa, &mut taken);
+            if layers.len() <= depth {
+                layers.resize_with(depth + 1, Layer::new);
+            }
+            let layer = layers.get_mut(depth);
+            let layer = layer.ok_or_else(|| sa.error(ALIKE))?;
+            let sa_in = sa.inbound_by(lookup, Lifetime::default(), now)?;
+            let number = layer.ipsec.add_inbound(&sa.name, sa_in);
+            number.ok_or_else(|| sa.error(ALIKE))?;
+            layer.sas.push(index);
+        }
+        Ok(Capture { layers })
     }
 
     fn add_gateway(&self, ipsec: &mut Ipsec) {
@@ -149,16 +144,83 @@ impl Config {
 }
 
 /// A capture shows both directions, and two peers may have chosen one SPI: the
-/// later of two equal SAs is found by its tunnel ends.
-fn capture_lookup(sa: &SaConfig, taken: &mut HashSet<String>) -> Lookup {
+/// later of two equal SAs is found by its tunnel ends, else tried after the
+/// other. The number says how many are tried before.
+fn capture_lookup(sa: &SaConfig, taken: &mut HashMap<String, usize>) -> (Lookup, usize) {
     let key = |lookup: &Lookup| format!("{} {lookup:?}", sa.params.spi);
-    if taken.insert(key(&sa.params.lookup)) {
-        return sa.params.lookup;
-    }
-    let Mode::Tunnel(tunnel) = sa.params.mode else {
-        return sa.params.lookup;
+    let lookup = match sa.params.mode {
+        Mode::Tunnel(tunnel) if taken.contains_key(&key(&sa.params.lookup)) => {
+            Lookup::SpiDestinationSource(tunnel.destination, tunnel.source)
+        }
+        _ => sa.params.lookup,
     };
-    let lookup = Lookup::SpiDestinationSource(tunnel.destination, tunnel.source);
-    taken.insert(key(&lookup));
-    lookup
+    let count = taken.entry(key(&lookup)).or_default();
+    let depth = *count;
+    *count += 1;
+    (lookup, depth)
+}
+
+/// SAs that their SPI and addresses tell apart.
+struct Layer {
+    ipsec: Ipsec,
+    /// Index in [`Config::sas`] of each.
+    sas: Vec<usize>,
+}
+
+impl Layer {
+    fn new() -> Self {
+        let mut ipsec = Ipsec::new();
+        ipsec.add_policy(Policy {
+            direction: spd::Direction::In,
+            selector: Selector::ANY,
+            action: Action::Bypass,
+        });
+        Layer {
+            ipsec,
+            sas: Vec::new(),
+        }
+    }
+
+    fn inbound(&mut self, packet: &[u8], now: Instant) -> (Outcome, Vec<u8>) {
+        let mut data = packet.to_vec();
+        let Some(mut buf) = PacketBuf::new(&mut data, 0, packet.len()) else {
+            return (Outcome::default(), Vec::new());
+        };
+        let mut outcome = self.ipsec.inbound(&mut buf, now);
+        let left = buf.packet().to_vec();
+        let number = outcome.sa.and_then(|sa| usize::try_from(sa).ok());
+        let index = number.and_then(|number| self.sas.get(number));
+        outcome.sa = index.and_then(|index| u32::try_from(*index).ok());
+        (outcome, left)
+    }
+}
+
+/// The SAs of a configuration, ready to open what was captured.
+pub struct Capture {
+    /// Where nothing tells SAs apart, each stands in a layer of its own.
+    layers: Vec<Layer>,
+}
+
+impl Capture {
+    /// Opens one IP packet: the outcome, whose SA is an index in
+    /// [`Config::sas`], and what is left of the packet. What is not ESP passes
+    /// unchanged. Of SAs that nothing tells apart, the one whose ICV verifies
+    /// takes the packet; where none does, the refusal of the first is told.
+    pub fn inbound(&mut self, packet: &[u8], now: Instant) -> (Outcome, Vec<u8>) {
+        let mut first = None;
+        for layer in &mut self.layers {
+            let (outcome, left) = layer.inbound(packet, now);
+            let refused =
+                outcome.verdict == Verdict::Drop && outcome.reason != Some(DropReason::Dummy);
+            if !refused {
+                return (outcome, left);
+            }
+            let met = outcome.sa.is_some();
+            first.get_or_insert((outcome, left));
+            if !met {
+                break;
+            }
+        }
+        first.unwrap_or_default()
+    }
 }

@@ -1,5 +1,6 @@
 //! Transforms of an SA and their keys.
 
+use std::io::{Error, ErrorKind, Read};
 use std::path::Path;
 
 use sprat_core::crypto::{Encr, Integ};
@@ -7,8 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::reader::{Place, Reader, Section};
 
-/// Largest file that may hold a key: hex with room for blanks.
-const KEY_FILE_MAX: u64 = 4096;
+/// Largest file that may hold a key, octets: hex, blanks only around it.
+const KEY_FILE_MAX: usize = 4096;
 
 /// Keys of one SA, overwritten when dropped. No `Debug`, no `Clone`: keys are
 /// neither printed nor multiplied.
@@ -48,27 +49,30 @@ const INTEG_ALIASES: &[(&str, Integ)] = &[
 /// The encryption transform of this name: as in the registry, or without
 /// `ENCR_`, in either case, `-` for `_`.
 pub fn encr_by_name(name: &str) -> Option<Encr> {
-    let word = plain(name, "encr_");
+    let word = plain(name, &ENCR_PREFIX);
     let named = Encr::ALL
         .iter()
-        .find(|encr| plain(encr.name(), "encr_") == word);
+        .find(|encr| plain(encr.name(), &ENCR_PREFIX) == word);
     named.copied().or_else(|| alias(ENCR_ALIASES, &word))
 }
 
 /// The integrity transform of this name, by the same rules without `AUTH_`
 /// or `PRIV_`.
 pub fn integ_by_name(name: &str) -> Option<Integ> {
-    let word = plain(name, "auth_");
+    let word = plain(name, &INTEG_PREFIX);
     let named = Integ::ALL
         .iter()
-        .find(|integ| plain(integ.name(), "auth_") == word);
+        .find(|integ| plain(integ.name(), &INTEG_PREFIX) == word);
     named.copied().or_else(|| alias(INTEG_ALIASES, &word))
 }
 
-fn plain(name: &str, prefix: &str) -> String {
+const ENCR_PREFIX: [&str; 1] = ["encr_"];
+const INTEG_PREFIX: [&str; 2] = ["auth_", "priv_"];
+
+fn plain(name: &str, prefixes: &[&str]) -> String {
     let word = name.to_ascii_lowercase().replace('-', "_");
-    for prefix in [prefix, "priv_"] {
-        if let Some(rest) = word.strip_prefix(prefix) {
+    for prefix in prefixes {
+        if let Some(rest) = word.strip_prefix(*prefix) {
             return rest.to_owned();
         }
     }
@@ -86,14 +90,20 @@ fn alias<T: Copy>(table: &[(&str, T)], word: &str) -> Option<T> {
 pub(crate) fn read(r: &mut Reader<'_>, section: &Section<'_>) -> Option<Transforms> {
     let encr = read_encr(r, section);
     let integ = read_integ(r, section);
-    let raw = RawKeys::read(r, section);
-    let (encr, integ) = (encr?, integ?);
-    combination(r, section, encr, integ)?;
-    let keys = match raw.keymat {
-        Some(keymat) => split_keymat(r, section, (encr, integ), &keymat),
-        None => separate_keys(r, section, (encr, integ), raw),
-    }?;
-    Some(Transforms { encr, integ, keys })
+    let mut raw = RawKeys::read(r, section);
+    let encr = encr?;
+    let integ = integ.filter(|integ| combination(r, section, encr, *integ));
+    let keys = match (raw.keymat.take(), integ) {
+        (Some(keymat), Some(integ)) => split_keymat(r, section, (encr, integ), &keymat),
+        // Which of its octets belong to which key cannot be told.
+        (Some(_), None) => None,
+        (None, _) => separate_keys(r, section, (encr, integ), raw),
+    };
+    Some(Transforms {
+        encr,
+        integ: integ?,
+        keys: keys?,
+    })
 }
 
 const TOO_OLD: &str = "is old: only sprat and the Wireshark plugin take it";
@@ -144,9 +154,9 @@ fn read_integ(r: &mut Reader<'_>, section: &Section<'_>) -> Option<Integ> {
 }
 
 /// RFC 4303 s3.2: an AEAD alone, anything else with an integrity transform.
-fn combination(r: &mut Reader<'_>, section: &Section<'_>, encr: Encr, integ: Integ) -> Option<()> {
+fn combination(r: &mut Reader<'_>, section: &Section<'_>, encr: Encr, integ: Integ) -> bool {
     if encr.allows(integ) {
-        return Some(());
+        return true;
     }
     if encr.is_aead() {
         let text = format!("{} makes the ICV itself", encr.name());
@@ -159,7 +169,7 @@ fn combination(r: &mut Reader<'_>, section: &Section<'_>, encr: Encr, integ: Int
         let text = format!("{} needs an integrity transform", encr.name());
         r.report(section.place("integ"), text, &names.join(", "));
     }
-    None
+    false
 }
 
 type Octets = Zeroizing<Vec<u8>>;
@@ -170,19 +180,15 @@ struct RawKeys {
     encr_key: Option<Octets>,
     salt: Option<Octets>,
     integ_key: Option<Octets>,
-    /// Whether one was unreadable, which is reported already.
-    bad: bool,
 }
 
 impl RawKeys {
     fn read(r: &mut Reader<'_>, section: &Section<'_>) -> Self {
-        let before = r.problem_count();
         let raw = RawKeys {
             keymat: hex_key(r, section, "keymat"),
             encr_key: key_or_file(r, section, "encr_key", "encr_key_file"),
             salt: hex_key(r, section, "salt"),
             integ_key: key_or_file(r, section, "integ_key", "integ_key_file"),
-            bad: false,
         };
         if section.has("keymat") {
             for name in [
@@ -198,10 +204,7 @@ impl RawKeys {
                 }
             }
         }
-        RawKeys {
-            bad: r.problem_count() != before,
-            ..raw
-        }
+        raw
     }
 }
 
@@ -225,13 +228,19 @@ fn key_or_file(
 
 /// Reads a key from a file beside the configuration.
 fn key_file(r: &mut Reader<'_>, place: Place, file: &str) -> Option<Octets> {
-    match read_small(&r.beside(file)) {
+    let path = r.key_in(file);
+    match read_small(&path) {
         Ok(text) => {
             let key = hex(text.trim_ascii());
             if key.is_none() {
                 r.report(place, "the file does not hold hex digits", HEX);
             }
             key
+        }
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+            let allowed = format!("hex digits, at most {KEY_FILE_MAX} octets");
+            r.report(place, "the file is too long for a key", &allowed);
+            None
         }
         Err(error) => {
             let text = format!("the file cannot be read ({})", error.kind());
@@ -242,15 +251,17 @@ fn key_file(r: &mut Reader<'_>, place: Place, file: &str) -> Option<Octets> {
 }
 
 fn read_small(path: &Path) -> std::io::Result<Octets> {
-    use std::io::{Error, ErrorKind, Read};
     // A pipe or device might never end.
     if !std::fs::metadata(path)?.is_file() {
         return Err(Error::from(ErrorKind::InvalidInput));
     }
-    let mut text = Zeroizing::new(Vec::with_capacity(KEY_FILE_MAX as usize));
-    std::fs::File::open(path)?
-        .take(KEY_FILE_MAX)
-        .read_to_end(&mut text)?;
+    // Room for all that is read: no copy of the key stays behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(KEY_FILE_MAX + 1));
+    let file = std::fs::File::open(path)?;
+    file.take(KEY_FILE_MAX as u64 + 1).read_to_end(&mut text)?;
+    if text.len() > KEY_FILE_MAX {
+        return Err(Error::from(ErrorKind::FileTooLarge));
+    }
     Ok(text)
 }
 
@@ -258,6 +269,7 @@ const HEX: &str = "an even number of hex digits, 0x in front or not";
 
 fn hex_key(r: &mut Reader<'_>, section: &Section<'_>, name: &'static str) -> Option<Octets> {
     let text = r.text(section, name, HEX)?;
+    r.key_in("");
     let octets = hex(text.as_bytes());
     if octets.is_none() {
         // The digits are secret: the message must not repeat them.
@@ -331,77 +343,66 @@ fn split_keymat(
     })
 }
 
+/// Checks every length, the last one only where `integ` is known.
 fn separate_keys(
     r: &mut Reader<'_>,
     section: &Section<'_>,
-    (encr, integ): (Encr, Integ),
+    (encr, integ): (Encr, Option<Integ>),
     raw: RawKeys,
 ) -> Option<KeyMaterial> {
-    if raw.bad {
-        return None;
-    }
-    let empty = || Zeroizing::new(Vec::new());
-    let keys = KeyMaterial {
-        encr_key: raw.encr_key.unwrap_or_else(empty),
-        salt: raw.salt.unwrap_or_else(empty),
-        integ_key: raw.integ_key.unwrap_or_else(empty),
-    };
-    let before = r.problem_count();
-    let salted = encr
-        .key_lens()
-        .contains(&keys.encr_key.len().wrapping_sub(encr.salt_len()));
-    let hint = if encr.salt_len() != 0 && salted {
+    let salted = raw.encr_key.as_ref().is_some_and(|key| {
+        let behind = key.len().checked_sub(encr.salt_len());
+        encr.salt_len() != 0 && behind.is_some_and(|len| encr.key_lens().contains(&len))
+    });
+    let hint = if salted {
         "; a key with its salt behind it belongs in keymat"
     } else {
         ""
     };
     let what = format!("{}{hint}", encr.name());
-    length(
-        r,
-        section,
-        "encr_key",
-        keys.encr_key.len(),
-        (encr.key_lens(), &what),
-    );
-    length(
-        r,
-        section,
-        "salt",
-        keys.salt.len(),
-        (&[encr.salt_len()], encr.name()),
-    );
-    length(
-        r,
-        section,
-        "integ_key",
-        keys.integ_key.len(),
-        (&[integ.key_len()], integ.name()),
-    );
-    (r.problem_count() == before).then_some(keys)
+    let lens = (encr.key_lens(), what.as_str());
+    let encr_key = fitting(r, section, "encr_key", raw.encr_key, lens);
+    let lens = (&[encr.salt_len()][..], encr.name());
+    let salt = fitting(r, section, "salt", raw.salt, lens);
+    let integ_key = integ.and_then(|integ| {
+        let lens = (&[integ.key_len()][..], integ.name());
+        fitting(r, section, "integ_key", raw.integ_key, lens)
+    });
+    Some(KeyMaterial {
+        encr_key: encr_key?,
+        salt: salt?,
+        integ_key: integ_key?,
+    })
 }
 
-fn length(
+/// The key if it has one of the lengths; an absent one has none.
+fn fitting(
     r: &mut Reader<'_>,
     section: &Section<'_>,
     name: &'static str,
-    found: usize,
+    key: Option<Octets>,
     (lens, what): (&[usize], &str),
-) {
-    if lens.contains(&found) {
-        return;
-    }
+) -> Option<Octets> {
     let file = match name {
         "encr_key" => "encr_key_file",
         "integ_key" => "integ_key_file",
         other => other,
     };
+    if key.is_none() && (section.has(name) || section.has(file)) {
+        // It could not be read, which is reported already.
+        return None;
+    }
+    let key = key.unwrap_or_default();
+    if lens.contains(&key.len()) {
+        return Some(key);
+    }
     let place = section.place(if section.has(file) { file } else { name });
-    let text = if found == 0 {
-        format!("missing for {what}")
-    } else {
-        format!("{found} octets do not fit {what}")
+    let text = match key.len() {
+        0 => format!("missing for {what}"),
+        found => format!("{found} octets do not fit {what}"),
     };
     r.report(place, text, &octets_text(lens));
+    None
 }
 
 #[cfg(test)]
@@ -426,6 +427,7 @@ mod tests {
         assert_eq!(integ_by_name("sha256"), Some(Integ::HmacSha2_256_128));
         assert_eq!(encr_by_name("aes-gmac"), Some(Encr::NullAesGmac));
         assert_eq!(encr_by_name("aes"), None);
+        assert_eq!(encr_by_name("priv_aes_ccm_8"), None);
     }
 
     #[test]

@@ -31,13 +31,15 @@ pub mod schema;
 mod selector;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
-use sprat_core::sa::Mode;
+use sprat_core::sa::{Mode, SaParams};
 use toml::de::DeTable;
 
 pub use gateway::GatewayConfig;
-pub use ipsec::{BuildError, View};
+pub use ipsec::{BuildError, Capture};
 pub use keys::{KeyMaterial, encr_by_name, integ_by_name};
 pub use policy::{PolicyAction, PolicyConfig};
 pub use problem::Problem;
@@ -76,6 +78,8 @@ pub struct Config {
     pub policies: Vec<PolicyConfig>,
     /// `[gateway]`, if there is one.
     pub gateway: Option<GatewayConfig>,
+    /// Files that hold keys: those it names, and its own where keys stand in it.
+    pub key_files: Vec<PathBuf>,
 }
 
 impl Config {
@@ -85,12 +89,11 @@ impl Config {
     /// On failure every problem comes back, in the order of the lines; where
     /// the text is no TOML only the first one, as what follows cannot be trusted.
     pub fn parse(text: &str, file: &str) -> Result<Config, Vec<Problem>> {
-        let mut r = Reader::new(text, file);
         if text.len() > MAX_LEN {
             let text = format!("longer than {MAX_LEN} octets");
-            r.report_at(0, String::new(), text, "");
-            return Err(r.into_problems());
+            return Err(vec![Problem::of_file(file, text)]);
         }
+        let mut r = Reader::new(text, file);
         match DeTable::parse(text) {
             Err(error) => {
                 // The full text of the error would repeat the line, and with it a key.
@@ -111,19 +114,17 @@ impl Config {
     /// Reads the configuration in `path`.
     pub fn load(path: &Path) -> Result<Config, Vec<Problem>> {
         let file = path.display().to_string();
-        match std::fs::read_to_string(path) {
-            Ok(text) => {
-                let text = zeroize::Zeroizing::new(text);
-                Config::parse(&text, &file)
+        let mut text = zeroize::Zeroizing::new(String::new());
+        let read = File::open(path).and_then(|file| {
+            // One octet more than allowed tells that it is too long.
+            file.take(MAX_LEN as u64 + 1).read_to_string(&mut text)
+        });
+        match read {
+            Ok(_) => Config::parse(&text, &file),
+            Err(error) => {
+                let text = format!("cannot be read: {error}");
+                Err(vec![Problem::of_file(&file, text)])
             }
-            Err(error) => Err(vec![Problem {
-                file,
-                line: 0,
-                column: 0,
-                key: String::new(),
-                text: format!("cannot be read: {error}"),
-                allowed: String::new(),
-            }]),
         }
     }
 
@@ -159,10 +160,9 @@ fn read(r: &mut Reader<'_>, document: &Section<'_>) -> Config {
                 "\"out\", \"in\", as [gateway] is there",
             );
         }
-        if let Some(sa) = sa::read(r, section) {
-            unique(r, section, &sa, &mut served);
-            sas.push(sa);
-        }
+        sas.extend(sa::read(r, section, |r, direction, params| {
+            unique(r, section, (direction, params), &mut served);
+        }));
     }
     let mut policies = Vec::new();
     for section in r.tables(document, "policy", "policy") {
@@ -176,6 +176,7 @@ fn read(r: &mut Reader<'_>, document: &Section<'_>) -> Config {
         sas,
         policies,
         gateway,
+        key_files: r.take_key_files(),
     }
 }
 
@@ -183,19 +184,20 @@ fn read(r: &mut Reader<'_>, document: &Section<'_>) -> Config {
 fn unique(
     r: &mut Reader<'_>,
     section: &Section<'_>,
-    sa: &SaConfig,
-    served: &mut HashMap<String, String>,
+    (direction, params): (Option<Direction>, &SaParams),
+    served: &mut HashMap<String, usize>,
 ) {
-    let ends = match (sa.direction, sa.params.mode) {
+    let ends = match (direction, params.mode) {
         // The peer chose the SPI of a sending SA: two peers may choose the same.
         (Some(Direction::Out), Mode::Tunnel(tunnel)) => tunnel.destination.to_string(),
         (Some(Direction::Out), Mode::Transport) => return,
         _ => String::new(),
     };
-    let key = format!("{} {ends} {:?}", sa.params.spi, sa.params.lookup);
-    if let Some(other) = served.insert(key, sa.name.clone()) {
-        let text = format!("nothing tells this SA from {}", problem::shown(&other));
+    let key = format!("{} {ends} {:?}", params.spi, params.lookup);
+    let place = section.place("spi");
+    if let Some(other) = served.insert(key, r.line(place)) {
+        let text = format!("nothing tells this SA from the one with its spi in line {other}");
         let allowed = "another SPI; destination (and source) to tell equal SPIs apart";
-        r.report(section.place("spi"), text, allowed);
+        r.report(place, text, allowed);
     }
 }

@@ -19,6 +19,20 @@ pub struct Problem {
     pub allowed: String,
 }
 
+impl Problem {
+    /// A fault of the file as a whole.
+    pub(crate) fn of_file(file: &str, text: String) -> Self {
+        Problem {
+            file: file.to_owned(),
+            line: 0,
+            column: 0,
+            key: String::new(),
+            text,
+            allowed: String::new(),
+        }
+    }
+}
+
 impl core::fmt::Display for Problem {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{}:", self.file)?;
@@ -38,14 +52,21 @@ impl core::fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
+/// Text from this length on may be a key.
+const KEY_LIKE: usize = 16;
+
 /// `value` as it may stand in a message: in quotes, without control
-/// characters, and not at all where it may be a key in the wrong place.
-pub(crate) fn shown(value: &str) -> String {
-    let hex = value.len() >= 16 && value.bytes().all(|octet| octet.is_ascii_hexdigit());
-    if hex || value.starts_with("0x") && value.len() > 18 || value.len() > 64 {
-        format!("this text of {} octets", value.len())
-    } else {
+/// characters. What is long enough for a key is not shown, however it is
+/// written, unless it misspells one of the words in `allowed`.
+pub(crate) fn shown(value: &str, allowed: &str) -> String {
+    let words: Vec<&str> = allowed
+        .split(", ")
+        .map(|word| word.trim_matches('"'))
+        .collect();
+    if value.len() < KEY_LIKE || !nearest(value, &words).is_empty() {
         format!("\"{}\"", value.escape_debug())
+    } else {
+        format!("this text of {} octets", value.len())
     }
 }
 
@@ -98,9 +119,22 @@ mod tests {
 
     #[test]
     fn what_may_be_a_key_is_not_shown() {
-        assert_eq!(shown("tunel"), "\"tunel\"");
-        assert!(!shown("000102030405060708090a0b0c0d0e0f").contains("0001"));
-        assert!(!shown("0x000102030405060708090a0b0c0d0e0f").contains("0001"));
-        assert_eq!(shown("a\nb"), "\"a\\nb\"");
+        let modes = "\"transport\", \"tunnel\"";
+        assert_eq!(shown("tunel", modes), "\"tunel\"");
+        assert_eq!(shown("a\nb", modes), "\"a\\nb\"");
+        for key in [
+            "000102030405060708090a0b0c0d0e0f",
+            "0x000102030405060708090a0b0c0d0e0f",
+            "00:01:02:03:04:05:06:07",
+            "0001 0203 0405 0607",
+            "000102030405060708090a0b0c0d0e0g",
+            "AAECAwQFBgcICQoLDA0ODw==",
+        ] {
+            let told = shown(key, modes);
+            assert_eq!(told, format!("this text of {} octets", key.len()));
+        }
+        let integs = "NONE, AUTH_HMAC_SHA2_256_128";
+        let misspelt = "AUTH_HMAC_SHA2_256_129";
+        assert_eq!(shown(misspelt, integs), format!("\"{misspelt}\""));
     }
 }

@@ -1,13 +1,15 @@
 //! Typed reading of a TOML tree that notes every fault and goes on.
 
 use core::ops::RangeInclusive;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
 use crate::problem::{Problem, nearest, shown};
 
-/// Problems noted at most: a hostile file must not cost memory without bound.
+/// Problems told at most, the first ones of the file: a hostile file must not
+/// cost memory without bound.
 const MAX_PROBLEMS: usize = 1000;
 
 /// One table of the document.
@@ -74,7 +76,10 @@ impl<'t> Section<'t> {
 pub(crate) struct Reader<'a> {
     file: &'a str,
     line_starts: Vec<usize>,
-    problems: Vec<Problem>,
+    /// By octet offset, and in the order of their finding.
+    problems: BTreeMap<(usize, usize), Problem>,
+    problem_count: usize,
+    key_files: BTreeSet<PathBuf>,
 }
 
 impl<'a> Reader<'a> {
@@ -89,7 +94,9 @@ impl<'a> Reader<'a> {
         Reader {
             file,
             line_starts,
-            problems: Vec::new(),
+            problems: BTreeMap::new(),
+            problem_count: 0,
+            key_files: BTreeSet::new(),
         }
     }
 
@@ -99,31 +106,62 @@ impl<'a> Reader<'a> {
         base.unwrap_or(Path::new("")).join(name)
     }
 
-    pub(crate) fn problem_count(&self) -> usize {
-        self.problems.len()
+    /// Notes that a key stands in the file of this name beside the
+    /// configuration; in the configuration itself if it is "".
+    pub(crate) fn key_in(&mut self, name: &str) -> PathBuf {
+        let path = match name {
+            "" => PathBuf::from(self.file),
+            name => self.beside(name),
+        };
+        self.key_files.insert(path.clone());
+        path
     }
 
-    /// All problems in the order of their lines.
-    pub(crate) fn into_problems(mut self) -> Vec<Problem> {
-        self.problems
-            .sort_by_key(|problem| (problem.line, problem.column));
-        self.problems
+    pub(crate) fn take_key_files(&mut self) -> Vec<PathBuf> {
+        core::mem::take(&mut self.key_files).into_iter().collect()
+    }
+
+    pub(crate) fn problem_count(&self) -> usize {
+        self.problem_count
+    }
+
+    /// The problems in the order of their lines; the last one says how many
+    /// more there are.
+    pub(crate) fn into_problems(self) -> Vec<Problem> {
+        let left_off = self.problem_count - self.problems.len();
+        let mut problems: Vec<Problem> = self.problems.into_values().collect();
+        if left_off != 0 {
+            let text = format!("{left_off} more problems, further down");
+            problems.push(Problem::of_file(self.file, text));
+        }
+        problems
+    }
+
+    fn line_at(&self, at: usize) -> usize {
+        self.line_starts.partition_point(|start| *start <= at)
+    }
+
+    /// The line of a place, counted from 1.
+    pub(crate) fn line(&self, place: Place) -> usize {
+        self.line_at(place.at)
     }
 
     pub(crate) fn report_at(&mut self, at: usize, key: String, text: String, allowed: &str) {
-        if self.problems.len() > MAX_PROBLEMS {
-            return;
-        }
-        let line = self.line_starts.partition_point(|start| *start <= at);
+        let line = self.line_at(at);
         let start = self.line_starts.get(line.saturating_sub(1));
-        self.problems.push(Problem {
+        let problem = Problem {
             file: self.file.to_owned(),
             line,
             column: at.saturating_sub(start.copied().unwrap_or(0)) + 1,
             key,
             text,
             allowed: allowed.to_owned(),
-        });
+        };
+        self.problems.insert((at, self.problem_count), problem);
+        self.problem_count += 1;
+        if self.problems.len() > MAX_PROBLEMS {
+            self.problems.pop_last();
+        }
     }
 
     pub(crate) fn report(&mut self, place: Place, text: impl Into<String>, allowed: &str) {
@@ -142,18 +180,19 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let near = nearest(word, known);
+            let allowed = known.join(", ");
             let text = if near.is_empty() {
                 "unknown key".to_owned()
             } else {
                 format!("unknown key, perhaps {}", near.join(" or "))
             };
-            let name = shown(word);
+            let name = shown(word, &allowed);
             let name = name.trim_matches('"');
             let path = match section.path {
                 "" => name.to_owned(),
                 path => format!("{path}.{name}"),
             };
-            self.report_at(key.span().start, path, text, &known.join(", "));
+            self.report_at(key.span().start, path, text, &allowed);
         }
     }
 
@@ -218,20 +257,30 @@ impl<'a> Reader<'a> {
         range: RangeInclusive<u64>,
     ) -> Option<u64> {
         let allowed = format!("{} to {}", range.start(), range.end());
+        self.number_allowed(value, range, &allowed)
+    }
+
+    /// As [`Self::number_of`], where `allowed` says it better than the range.
+    pub(crate) fn number_allowed(
+        &mut self,
+        value: Value<'_>,
+        range: RangeInclusive<u64>,
+        allowed: &str,
+    ) -> Option<u64> {
         let number = match value.value {
-            DeValue::Integer(integer) => u64::from_str_radix(integer.as_str(), integer.radix()),
+            DeValue::Integer(integer) => unsigned(integer.as_str(), integer.radix()),
             DeValue::String(text) => match text.strip_prefix("0x") {
-                Some(hex) => u64::from_str_radix(hex, 16),
-                None => text.parse(),
+                Some(hex) => unsigned(hex, 16),
+                None => unsigned(text, 10),
             },
             _ => {
-                self.wrong_type(value, &allowed);
+                self.wrong_type(value, allowed);
                 return None;
             }
         };
-        let number = number.ok().filter(|number| range.contains(number));
+        let number = number.filter(|number| range.contains(number));
         if number.is_none() {
-            self.report(value.place, "number out of range", &allowed);
+            self.report(value.place, "number out of range", allowed);
         }
         number
     }
@@ -267,7 +316,7 @@ impl<'a> Reader<'a> {
         let text = self.text_of(value, allowed)?;
         let parsed = parse(text);
         if parsed.is_none() {
-            let text = format!("{} does not fit here", shown(text));
+            let text = format!("{} does not fit here", shown(text, allowed));
             self.report(value.place, text, allowed);
         }
         parsed
@@ -329,4 +378,10 @@ impl<'a> Reader<'a> {
         }
         sections
     }
+}
+
+/// Digits alone, without a sign.
+fn unsigned(digits: &str, radix: u32) -> Option<u64> {
+    let number = u64::from_str_radix(digits, radix).ok();
+    number.filter(|_| !digits.starts_with('+'))
 }

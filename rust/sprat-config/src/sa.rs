@@ -55,13 +55,21 @@ impl core::fmt::Debug for SaConfig {
     }
 }
 
-/// Reads one `[[sa]]`; `None` if it is not complete, which is reported.
-pub(crate) fn read(r: &mut Reader<'_>, section: &Section<'_>) -> Option<SaConfig> {
+/// Reads one `[[sa]]`; `None` if it is not complete, which is reported. Its
+/// direction and parameters go to `check` even where keys or name are wrong.
+pub(crate) fn read<'a>(
+    r: &mut Reader<'a>,
+    section: &Section<'_>,
+    check: impl FnOnce(&mut Reader<'a>, Option<Direction>, &SaParams),
+) -> Option<SaConfig> {
     let before = r.problem_count();
     r.admit(section, schema::SA);
     let name = name(r, section);
     let direction = r.parsed(section, "direction", Direction::from_text, DIRECTIONS);
     let params = params(r, section);
+    if let Some(params) = &params {
+        check(r, direction, params);
+    }
     let transforms = keys::read(r, section);
     let selectors = selectors(r, section);
     let sequence_start = sequence_start(r, section);
@@ -213,13 +221,14 @@ fn sender_id(r: &mut Reader<'_>, section: &Section<'_>, multi_sender: bool) -> O
 }
 
 fn path_mtu(r: &mut Reader<'_>, section: &Section<'_>) -> u16 {
-    let mtu = r.number16(section, "path_mtu", 0..=u16::MAX).unwrap_or(0);
+    const ALLOWED: &str = "0 (no limit), 68 to 65535 octets";
+    let value = section.value("path_mtu");
+    let mtu = value.and_then(|value| r.number_allowed(value, 0..=u64::from(u16::MAX), ALLOWED));
     // RFC 791: every IPv4 link carries 68 octets.
-    if (1..68).contains(&mtu) {
-        let allowed = "0 (no limit), 68 to 65535 octets";
-        r.report(section.place("path_mtu"), "below every link's", allowed);
+    if mtu.is_some_and(|mtu| (1..68).contains(&mtu)) {
+        r.report(section.place("path_mtu"), "below every link's", ALLOWED);
     }
-    mtu
+    mtu.and_then(|mtu| u16::try_from(mtu).ok()).unwrap_or(0)
 }
 
 fn mode(r: &mut Reader<'_>, section: &Section<'_>) -> Option<Mode> {

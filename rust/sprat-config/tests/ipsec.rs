@@ -1,6 +1,6 @@
 //! A configuration becomes a boundary that carries packets.
 
-use sprat_config::{Config, View};
+use sprat_config::{Capture, Config};
 use sprat_core::buf::PacketBuf;
 use sprat_core::error::DropReason;
 use sprat_core::esp::SealArgs;
@@ -43,9 +43,14 @@ action = "bypass"
 protocol = "tcp"
 "#;
 
-fn boundary(text: &str, view: View) -> Ipsec {
+fn gateway(text: &str) -> Ipsec {
     let config = Config::parse(text, "a.toml").unwrap();
-    config.ipsec(Instant(0), view).unwrap()
+    config.ipsec(Instant(0)).unwrap()
+}
+
+fn capture(text: &str) -> Capture {
+    let config = Config::parse(text, "a.toml").unwrap();
+    config.capture(Instant(0)).unwrap()
 }
 
 /// An IPv4 packet of 28 octets with this protocol.
@@ -72,7 +77,7 @@ fn open(ipsec: &mut Ipsec, packet: &[u8]) -> (Outcome, Vec<u8>) {
 
 #[test]
 fn a_gateway_has_directions_policies_and_numbers() {
-    let mut gateway = boundary(A, View::Gateway);
+    let mut gateway = gateway(A);
     let (sealed, outer) = seal(&mut gateway, &packet(17));
     assert_eq!(
         (sealed.verdict, sealed.sa, sealed.sn),
@@ -97,7 +102,7 @@ fn a_gateway_has_directions_policies_and_numbers() {
 
 #[test]
 fn a_capture_opens_both_directions_although_they_share_an_spi() {
-    let (_, a_to_b) = seal(&mut boundary(A, View::Gateway), &packet(17));
+    let (_, a_to_b) = seal(&mut gateway(A), &packet(17));
     let swapped = A
         .replace("\"out\"", "\"x\"")
         .replace("\"in\"", "\"out\"")
@@ -105,32 +110,56 @@ fn a_capture_opens_both_directions_although_they_share_an_spi() {
     let swapped = swapped
         .replace("sa = \"a to b\"", "sa = \"b to a\"")
         .replace("direction = \"in\"\naction", "direction = \"out\"\naction");
-    let (sealed, b_to_a) = seal(&mut boundary(&swapped, View::Gateway), &packet(17));
+    let (sealed, b_to_a) = seal(&mut gateway(&swapped), &packet(17));
     assert_eq!(sealed.sa, Some(1));
-    let mut capture = boundary(A, View::Capture);
+    let mut capture = capture(A);
+    let mut open = |packet: &[u8]| capture.inbound(packet, Instant(0));
     for (number, esp) in [(0, a_to_b), (1, b_to_a)] {
-        let (outcome, inner) = open(&mut capture, &esp);
+        let (outcome, inner) = open(&esp);
         assert_eq!(
             (outcome.verdict, outcome.sa),
             (Verdict::Deliver, Some(number))
         );
         assert_eq!(inner[9..], packet(17)[9..]);
-        assert_eq!(open(&mut capture, &esp).0.reason, Some(DropReason::Replay));
+        assert_eq!(open(&esp).0.reason, Some(DropReason::Replay));
     }
-    assert_eq!(open(&mut capture, &packet(6)).0.verdict, Verdict::Bypass);
+    assert_eq!(open(&packet(6)).0.verdict, Verdict::Bypass);
 }
 
+/// Two peers chose one SPI, and transport mode states no address.
 #[test]
-fn two_transport_sas_that_no_capture_tells_apart_are_named() {
-    let sa = |name: &str| {
+fn equal_transport_sas_are_told_apart_by_their_icv() {
+    let sa = |name: &str, key: &str| {
         format!(
             "[[sa]]\nname = \"{name}\"\ndirection = \"out\"\nspi = 256\nmode = \"transport\"\n\
-             encr = \"null\"\ninteg = \"sha1\"\ninteg_key = \"{}\"\n",
-            "00".repeat(20)
+             encr = \"null\"\ninteg = \"sha1\"\ninteg_key = \"{}\"\n\
+             [[policy]]\ndirection = \"out\"\naction = \"protect\"\nsa = \"{name}\"\n",
+            key.repeat(20)
         )
     };
-    let config = Config::parse(&(sa("x") + &sa("y")), "f").unwrap();
-    assert!(config.ipsec(Instant(0), View::Gateway).is_ok());
-    let error = config.ipsec(Instant(0), View::Capture).err().unwrap();
-    assert_eq!(error.sa, "y");
+    let both =
+        sa("x", "00") + &sa("y", "11") + &sa("z", "22").replace("\"out\"\nspi", "\"in\"\nspi");
+    let both = both.replace(
+        "[[policy]]\ndirection = \"out\"\naction = \"protect\"\nsa = \"z\"\n",
+        "",
+    );
+    let mut opens = capture(&both);
+    for (number, key) in ["00", "11", "22"].iter().enumerate() {
+        let (_, esp) = seal(&mut gateway(&sa("x", key)), &packet(17));
+        let (outcome, inner) = opens.inbound(&esp, Instant(0));
+        let sa = u32::try_from(number).ok();
+        assert_eq!(
+            (outcome.verdict, outcome.sa),
+            (Verdict::Deliver, sa),
+            "{key}"
+        );
+        assert_eq!(inner[12..], packet(17)[12..]);
+    }
+    let (_, stranger) = seal(&mut gateway(&sa("x", "33")), &packet(17));
+    let (outcome, _) = opens.inbound(&stranger, Instant(0));
+    assert_eq!(outcome.verdict, Verdict::Drop);
+    assert_eq!(
+        opens.inbound(&packet(6), Instant(0)).0.verdict,
+        Verdict::Bypass
+    );
 }

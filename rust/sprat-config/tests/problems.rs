@@ -111,6 +111,36 @@ fn each_fault_names_file_line_key_and_what_is_allowed() {
             "sas.toml:8: sa.path_mtu: below every link's; allowed: 0 (no limit), 68 to 65535 octets",
         ),
         (
+            "path_mtu",
+            "true",
+            "sas.toml:8: sa.path_mtu: a boolean does not fit here; allowed: 0 (no limit), 68 to 65535 octets",
+        ),
+        (
+            "replay_window",
+            "+64",
+            "sas.toml:8: sa.replay_window: number out of range; allowed: 0 to 4096",
+        ),
+        (
+            "spi",
+            "\"+1500\"",
+            "sas.toml:7: sa.spi: number out of range; allowed: 256 to 4294967295",
+        ),
+        (
+            "spi",
+            "\"0x+500\"",
+            "sas.toml:7: sa.spi: number out of range; allowed: 256 to 4294967295",
+        ),
+        (
+            "encr",
+            "\"priv_aes_ccm_8\"",
+            "sas.toml:7: sa.encr: \"priv_aes_ccm_8\" does not fit here; allowed: ",
+        ),
+        (
+            "encr",
+            "\"ENCR_CHACHA20_POLY1350\"",
+            "sas.toml:7: sa.encr: \"ENCR_CHACHA20_POLY1350\" does not fit here; allowed: ",
+        ),
+        (
             "direction",
             "\"both\"",
             "sas.toml:8: sa.direction: \"both\" does not fit here; allowed: \"out\", \"in\"",
@@ -190,7 +220,7 @@ fn what_keys_say_about_each_other_is_checked() {
         ),
         (
             sa(&[]) + &sa(&[("name", "\"b\"")]),
-            "sas.toml:9: sa.spi: nothing tells this SA from \"a\"",
+            "sas.toml:9: sa.spi: nothing tells this SA from the one with its spi in line 3",
         ),
         (
             sa(&[]) + "[gateway]\nstate_file = \"s\"\n",
@@ -303,6 +333,41 @@ fn all_problems_come_at_once_in_the_order_of_the_lines() {
     assert_eq!((found[0].line, found[0].column), (4, 7));
 }
 
+/// One fault does not hide another.
+#[test]
+fn what_can_be_judged_alone_is_judged() {
+    let keys = |text: &str| -> Vec<String> {
+        let found = problems(text);
+        found.into_iter().map(|problem| problem.key).collect()
+    };
+    let wrong_pair = sa(&[("integ", "\"sha1\""), ("encr_key", "\"00\"")]);
+    assert_eq!(keys(&wrong_pair), ["sa.integ", "sa.encr_key"]);
+    let unknown = sa(&[("integ", "\"x\""), ("salt", "\"00\"")]);
+    assert_eq!(keys(&unknown), ["sa.integ", "sa.salt"]);
+    let no_file = [
+        ("encr_key", ""),
+        ("encr_key_file", "\"none\""),
+        ("salt", "\"00\""),
+    ];
+    assert_eq!(keys(&sa(&no_file)), ["sa.encr_key_file", "sa.salt"]);
+    // Neither key nor name of the second SA is right, and yet its SPI counts.
+    let alike = sa(&[]) + &sa(&[("name", "5"), ("salt", "")]);
+    assert_eq!(keys(&alike), ["sa.salt", "sa.spi", "sa.name"]);
+}
+
+#[test]
+fn of_very_many_problems_the_first_are_told() {
+    let keys: String = (0..2500).map(|n| format!("x{} = 1\n", 9999 - n)).collect();
+    let found = problems(&keys);
+    let lines: Vec<usize> = found.iter().map(|problem| problem.line).collect();
+    assert_eq!(lines[..1000], (1..=1000).collect::<Vec<_>>());
+    assert_eq!(found.len(), 1001);
+    assert_eq!(
+        found[1000].to_string(),
+        "sas.toml: 1500 more problems, further down"
+    );
+}
+
 #[test]
 fn no_message_repeats_a_key() {
     let texts = [
@@ -313,6 +378,12 @@ fn no_message_repeats_a_key() {
         sa(&[("keymat", &format!("\"{KEY}\""))]),
         sa(&[("mode", &format!("\"0x{KEY}\""))]),
         sa(&[(KEY, "1")]),
+        sa(&[("mode", "\"00:11:22:33:44:55:66:77\"")]),
+        sa(&[("mode", "\"0011 2233 4455 6677\"")]),
+        sa(&[("mode", "\"0011223344556677889z\"")]),
+        sa(&[("tunnel", "\"AAECAwQFBgcICQoLDA0ODw00110011==\"")]),
+        sa(&[("direction", "\"ABEiM0RVZneImaq7zN3u001100==\"")]),
+        sa(&[("name", &format!("\"{KEY}{KEY}{KEY}\""))]),
         format!("[[sa]]\nencr_key = \"{KEY}\n"),
         format!("[[sa]]\nencr_key = {KEY}z\n"),
     ];
@@ -343,16 +414,26 @@ fn key_files_are_read_beside_the_configuration() {
     )
     .unwrap();
     let missing = Config::load(&path).unwrap_err();
+    let long = format!("{KEY}{}", " ".repeat(4065));
+    std::fs::write(dir.join("nokey"), long).unwrap();
+    let long = Config::load(&path).unwrap_err();
     std::fs::remove_dir_all(&dir).unwrap();
-    assert_eq!(
-        config.unwrap().sas[0].keys.encr_key[..3],
-        [0x00, 0x11, 0x22]
-    );
+    assert!(long[0].text.contains("too long"), "{long:?}");
+    let config = config.unwrap();
+    // The salt stands in the configuration.
+    assert_eq!(config.key_files, [dir.join("key"), path.clone()]);
+    assert_eq!(config.sas[0].keys.encr_key[..3], [0x00, 0x11, 0x22]);
     assert_eq!(
         (missing[0].line, missing[0].key.as_str()),
         (7, "sa.encr_key_file")
     );
     assert_eq!(Config::load(&path).unwrap_err()[0].line, 0);
+}
+
+#[test]
+fn an_endless_file_is_not_read_to_its_end() {
+    let problems = Config::load(std::path::Path::new("/dev/zero")).unwrap_err();
+    assert!(problems[0].text.contains("longer than"), "{problems:?}");
 }
 
 #[test]

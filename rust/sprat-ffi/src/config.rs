@@ -5,7 +5,7 @@ use std::ffi::CString;
 use std::net::IpAddr;
 use std::path::Path;
 
-use ::sprat_config::{Config, GatewayConfig, Problem, View};
+use ::sprat_config::{Config, GatewayConfig, Problem};
 use sprat_core::time::Instant;
 
 use crate::boundary::{
@@ -285,7 +285,7 @@ pub unsafe extern "C" fn sprat_ipsec_from_config(
     guarded(|| {
         // SAFETY: forwarded to the caller.
         let (config, out) = unsafe { (reference(config)?, reference_mut(out)?) };
-        match config.config.ipsec(Instant(now_ms), View::Gateway) {
+        match config.config.ipsec(Instant(now_ms)) {
             Ok(ipsec) => {
                 *out = Box::into_raw(Box::new(sprat_ipsec(Handle::new(ipsec))));
                 Ok(())

@@ -7,11 +7,13 @@ mod pcapng;
 pub mod seal;
 mod summary;
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{BufRead, BufWriter, Write};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use sprat_config::Config;
 use sprat_core::error::DropReason;
 
 use crate::cli::Streams;
@@ -44,22 +46,31 @@ impl std::fmt::Display for Refusal {
     }
 }
 
+/// The configuration of `--sa`.
+fn load(streams: &Streams) -> Result<Config, Fail> {
+    Config::load(&streams.sa).map_err(Fail::Config)
+}
+
 /// Runs `work` on every packet of the arguments or of standard input; what it
 /// gives is a line of output, what it refuses a line of errors.
 fn each_hex(
     streams: &Streams,
     mut work: impl FnMut(&[u8]) -> Result<Result<Vec<u8>, Refusal>, Fail>,
 ) -> Result<Outcome, Fail> {
-    let mut out = BufWriter::new(std::io::stdout().lock());
+    // Writes at every line end: who follows a pipe sees each packet at once.
+    let mut out = std::io::stdout().lock();
     let mut outcome = Outcome::Well;
-    let mut one = |text: &str, place: &str| -> Result<(), Fail> {
-        let Some(packet) = hex::decode(text) else {
+    let mut one = |text: Option<&str>, place: &str| -> Result<(), Fail> {
+        let Some(packet) = text.and_then(hex::decode) else {
             outcome = Outcome::Wrong;
             complain(format_args!("error: not-hex: {place} is not octets in hex"));
             return Ok(());
         };
         match work(&packet)? {
             Ok(octets) => writeln!(out, "{}", hex::encode(&octets))?,
+            Err(refusal) if refusal.reason == DropReason::Dummy => {
+                complain(format_args!("# {refusal} ({place})"));
+            }
             Err(refusal) => {
                 outcome = Outcome::Wrong;
                 complain(format_args!("error: {refusal} ({place})"));
@@ -68,50 +79,85 @@ fn each_hex(
         Ok(())
     };
     if streams.packets.is_empty() {
-        for (index, line) in std::io::stdin().lock().lines().enumerate() {
+        for (index, line) in std::io::stdin().lock().split(b'\n').enumerate() {
             let line = line?;
-            let text = line.trim();
-            if !text.is_empty() && !text.starts_with('#') {
+            let text = std::str::from_utf8(line.trim_ascii()).ok();
+            if text.is_none_or(|text| !text.is_empty() && !text.starts_with('#')) {
                 one(text, &format!("line {}", index + 1))?;
             }
         }
     } else {
         for (index, text) in streams.packets.iter().enumerate() {
-            one(text, &format!("packet {}", index + 1))?;
+            one(Some(text), &format!("packet {}", index + 1))?;
         }
     }
-    out.flush()?;
     Ok(outcome)
 }
 
-/// Runs `work` on every frame of the capture `input` with a writer for
-/// `output`, then prints what it counted.
+/// The files of a run on a capture.
+struct Files<'a> {
+    input: &'a Path,
+    output: &'a Path,
+    /// What else is read: the configuration and its key files.
+    read: Vec<&'a Path>,
+}
+
+impl<'a> Files<'a> {
+    /// `None` if packets come as hex.
+    fn of(streams: &'a Streams, config: &'a Config) -> Option<Self> {
+        let keys = config.key_files.iter().map(PathBuf::as_path);
+        Some(Files {
+            input: streams.input.as_deref()?,
+            output: streams.output.as_deref()?,
+            read: keys.chain([streams.sa.as_path()]).collect(),
+        })
+    }
+
+    /// Refuses to write over what is read: no name, link or hard link of it.
+    fn spare_what_is_read(&self) -> Result<(), Fail> {
+        let identity = |path: &Path| {
+            let data = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
+            Some((data.dev(), data.ino()))
+        };
+        let Some(output) = identity(self.output) else {
+            return Ok(());
+        };
+        let mut read = self.read.iter().chain([&self.input]);
+        match read.find(|path| identity(path) == Some(output)) {
+            Some(path) => {
+                let (output, path) = (self.output.display(), path.display());
+                let text = format!("--out {output} is {path}, which is read: it would be lost");
+                Err(Fail::text(text))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Runs `work` on every frame of the input with a writer for the output, then
+/// prints what it counted.
 fn each_frame(
-    (input, output): (&Path, &Path),
+    files: &Files<'_>,
     mut summary: Summary,
     mut work: impl FnMut(&Frame<'_>, &mut Summary, &mut Output) -> Result<Outcome, Fail>,
 ) -> Result<Outcome, Fail> {
-    let file = File::open(input).map_err(|error| Fail::file(input, error))?;
-    let same = output
-        .canonicalize()
-        .ok()
-        .is_some_and(|output| input.canonicalize().is_ok_and(|input| input == output));
-    if same {
-        return Err(Fail::text("--in and --out are one file: it would be lost"));
-    }
-    let bar = progress(file.metadata().map_or(0, |data| data.len()));
-    let name = input.display().to_string();
+    let input = File::open(files.input).map_err(|error| Fail::file(files.input, error))?;
+    files.spare_what_is_read()?;
+    let bar = progress(input.metadata().map_or(0, |data| data.len()));
+    let name = files.input.display().to_string();
     // The input is understood before the output is touched.
-    let mut reader = capture::Reader::new(bar.wrap_read(file), name.clone())?;
-    let out = File::create(output).map_err(|error| Fail::file(output, error))?;
-    let out = Writer::new(BufWriter::new(out)).map_err(|error| Fail::file(output, error))?;
-    let mut output = Output {
-        writer: out,
-        name: output.display().to_string(),
-    };
+    let mut reader = capture::Reader::new(bar.wrap_read(input), name.clone())?;
+    let mut output = Output::new(files.output)?;
     let mut outcome = Outcome::Well;
     let end = reader.frames(&mut |frame| {
-        if work(&frame, &mut summary, &mut output)? == Outcome::Wrong {
+        let one = match frame {
+            Ok(frame) => work(&frame, &mut summary, &mut output)?,
+            Err(capture::Damaged) => {
+                summary.damaged();
+                Outcome::Wrong
+            }
+        };
+        if one == Outcome::Wrong {
             outcome = Outcome::Wrong;
         }
         Ok(())
@@ -119,13 +165,16 @@ fn each_frame(
     output.finish()?;
     bar.finish_and_clear();
     summary.print();
-    if end == End::CutShort {
-        complain(format_args!(
-            "error: {name}: ends in the middle of a packet"
-        ));
-        outcome = Outcome::Wrong;
+    match end {
+        End::Complete => Ok(outcome),
+        End::CutShort => {
+            complain(format_args!(
+                "error: {name}: ends in the middle of a packet"
+            ));
+            Ok(Outcome::Wrong)
+        }
+        End::Damaged(at) => Err(Fail::text(format!("{name}: damaged at octet {at}"))),
     }
-    Ok(outcome)
 }
 
 fn progress(len: u64) -> ProgressBar {
@@ -148,9 +197,13 @@ struct Output {
 }
 
 impl Output {
-    /// Writes the frame as it was read, with a comment.
-    fn unchanged(&mut self, frame: &Frame<'_>, comment: Option<&str>) -> Result<(), Fail> {
-        self.write(frame, comment)
+    fn new(path: &Path) -> Result<Self, Fail> {
+        let error = |error| Fail::file(path, error);
+        let file = BufWriter::new(File::create(path).map_err(error)?);
+        Ok(Output {
+            writer: Writer::new(file).map_err(error)?,
+            name: path.display().to_string(),
+        })
     }
 
     /// Writes an IP packet in the place of `frame`.
@@ -164,6 +217,7 @@ impl Output {
         self.write(&frame, None)
     }
 
+    /// Writes the frame as it was read, with a comment more.
     fn write(&mut self, frame: &Frame<'_>, comment: Option<&str>) -> Result<(), Fail> {
         let written = self.writer.packet(frame, comment);
         written.map_err(|error| Fail::Io(self.name.clone(), error))

@@ -1,42 +1,36 @@
 //! `sprat open`.
 
-use std::path::Path;
-
-use sprat_config::{Config, View};
-use sprat_core::buf::PacketBuf;
+use sprat_config::Capture;
 use sprat_core::error::DropReason;
-use sprat_core::ipsec::{Ipsec, Outcome as Crossing, Verdict};
+use sprat_core::ipsec::{Outcome as Crossing, Verdict};
 use sprat_core::time::Instant;
 
 use super::capture::Frame;
 use super::summary::Summary;
-use super::{Output, Refusal, each_frame, each_hex, link};
+use super::{Files, Output, Refusal, each_frame, each_hex, link, load};
 use crate::cli::OpenArgs;
 use crate::fail::{Fail, Outcome};
 
+/// Largest IP packet without options of IPv6 that make it larger, octets.
+const PACKET_MAX: usize = 40 + 65_535;
+
 /// Opens packets in hex or those of a capture.
 pub fn run(args: &OpenArgs) -> Result<Outcome, Fail> {
-    let config = Config::load(&args.streams.sa).map_err(Fail::Config)?;
-    let ipsec = config.ipsec(Instant(0), View::Capture);
-    let mut ipsec = ipsec.map_err(|error| Fail::text(error.to_string()))?;
-    match (&args.streams.input, &args.streams.output) {
-        (Some(input), Some(output)) => open_capture(&config, ipsec, (input, output)),
-        _ => each_hex(&args.streams, |packet| Ok(open_one(&mut ipsec, packet))),
-    }
-}
-
-/// Gives the packet to the boundary and returns what is left of it.
-fn cross(ipsec: &mut Ipsec, packet: &[u8]) -> (Crossing, Vec<u8>) {
-    let mut data = packet.to_vec();
-    let Some(mut buf) = PacketBuf::new(&mut data, 0, packet.len()) else {
-        return (Crossing::default(), Vec::new());
+    let config = load(&args.streams)?;
+    let mut sas = config.capture(Instant(0)).map_err(Fail::Sa)?;
+    let Some(files) = Files::of(&args.streams, &config) else {
+        return each_hex(&args.streams, |packet| Ok(open_one(&mut sas, packet)));
     };
-    let crossing = ipsec.inbound(&mut buf, Instant(0));
-    (crossing, buf.packet().to_vec())
+    let names = config.sas.iter();
+    let names = names.map(|sa| (sa.name.clone(), sa.params.spi.to_string()));
+    let summary = Summary::new("opened", names);
+    each_frame(&files, summary, |frame, summary, out| {
+        open_frame(&mut sas, summary, frame, out)
+    })
 }
 
-fn open_one(ipsec: &mut Ipsec, packet: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let (crossing, left) = cross(ipsec, packet);
+fn open_one(sas: &mut Capture, packet: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let (crossing, left) = sas.inbound(packet, Instant(0));
     match crossing.verdict {
         Verdict::Deliver => Ok(left),
         Verdict::Drop => Err(crossing.reason.unwrap_or(DropReason::Internal).into()),
@@ -44,30 +38,28 @@ fn open_one(ipsec: &mut Ipsec, packet: &[u8]) -> Result<Vec<u8>, Refusal> {
     }
 }
 
-fn open_capture(
-    config: &Config,
-    mut ipsec: Ipsec,
-    (input, output): (&Path, &Path),
-) -> Result<Outcome, Fail> {
-    let names = config.sas.iter();
-    let names = names.map(|sa| (sa.name.clone(), sa.params.spi.to_string()));
-    let summary = Summary::new("opened", names);
-    each_frame((input, output), summary, |frame, summary, out| {
-        open_frame(&mut ipsec, summary, frame, out)
-    })
+/// The IP packet of the frame. Where the capture cut it, zeros take the place
+/// of what is missing, so that its SA can be found; its ICV cannot verify.
+fn packet_of(frame: &Frame<'_>) -> Option<Vec<u8>> {
+    let at = link::ip_at(frame.link, frame.octets)?;
+    let mut packet = frame.octets.get(at..)?.to_vec();
+    if frame.is_cut() && !packet.is_empty() {
+        let len = usize::try_from(frame.original_len).ok()?;
+        packet.resize(len.saturating_sub(at).min(PACKET_MAX), 0);
+    }
+    Some(packet)
 }
 
 fn open_frame(
-    ipsec: &mut Ipsec,
+    sas: &mut Capture,
     summary: &mut Summary,
     frame: &Frame<'_>,
     out: &mut Output,
 ) -> Result<Outcome, Fail> {
-    let packet = link::ip_at(frame.link, frame.octets).and_then(|at| frame.octets.get(at..));
-    let crossed = packet.map(|packet| cross(ipsec, packet));
+    let crossed = packet_of(frame).map(|packet| sas.inbound(&packet, Instant(0)));
     let Some((crossing, left)) = crossed else {
         summary.unchanged();
-        out.unchanged(frame, None)?;
+        out.write(frame, None)?;
         return Ok(Outcome::Well);
     };
     let sa = crossing.sa.and_then(|sa| usize::try_from(sa).ok());
@@ -79,37 +71,39 @@ fn open_frame(
         // A capture may hold more than we have keys or octets for.
         (Verdict::Drop, Some(reason @ (DropReason::NoSa | DropReason::NotIp)), None) => {
             summary.refused(None, reason);
-            out.unchanged(frame, None)?;
+            out.write(frame, None)?;
+        }
+        (Verdict::Drop, _, Some(sa)) if frame.is_cut() => {
+            summary.cut(sa);
+            let why = comment(summary, &crossing, Some(sa), "cut by the snaplen");
+            out.write(frame, Some(&why))?;
+            return Ok(Outcome::Wrong);
         }
         (Verdict::Drop, reason, sa) => {
             let reason = reason.unwrap_or(DropReason::Internal);
             summary.refused(sa, reason);
-            out.unchanged(frame, Some(&comment(summary, &crossing, sa, reason)))?;
+            let why = comment(summary, &crossing, sa, &reason.to_string());
+            out.write(frame, Some(&why))?;
             if reason != DropReason::Dummy {
                 return Ok(Outcome::Wrong);
             }
         }
         _ => {
             summary.unchanged();
-            out.unchanged(frame, None)?;
+            out.write(frame, None)?;
         }
     }
     Ok(Outcome::Well)
 }
 
-fn comment(
-    summary: &Summary,
-    crossing: &Crossing,
-    sa: Option<usize>,
-    reason: DropReason,
-) -> String {
+fn comment(summary: &Summary, crossing: &Crossing, sa: Option<usize>, why: &str) -> String {
     match sa {
         Some(sa) => format!(
-            "sprat: SA \"{}\" SPI 0x{:08x} number {}: {reason}",
+            "sprat: SA \"{}\" SPI 0x{:08x} number {}: {why}",
             summary.name(sa),
             crossing.spi,
             crossing.sn
         ),
-        None => format!("sprat: {reason}"),
+        None => format!("sprat: {why}"),
     }
 }

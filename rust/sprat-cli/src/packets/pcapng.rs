@@ -3,13 +3,12 @@
 
 use std::io::{Error, ErrorKind, Result, Write};
 
-use super::capture::Frame;
+use super::capture::{COMMENT, Frame};
 
 const SECTION: u32 = 0x0a0d_0d0a;
 const BYTE_ORDER: u32 = 0x1a2b_3c4d;
 const INTERFACE: u32 = 1;
 const ENHANCED_PACKET: u32 = 6;
-const COMMENT: u16 = 1;
 const TS_RESOLUTION: u16 = 9;
 
 /// A capture that is being written.
@@ -32,7 +31,7 @@ impl<W: Write> Writer<W> {
         })
     }
 
-    /// Writes a packet; an interface of its link type goes before the first.
+    /// Writes a packet with its comments; an interface of its link type goes before the first.
     pub fn packet(&mut self, frame: &Frame<'_>, comment: Option<&str>) -> Result<()> {
         let interface = self.interface(frame.link)?;
         let [a, b, c, d, e, f, g, h] = frame.time.to_be_bytes();
@@ -44,9 +43,9 @@ impl<W: Write> Writer<W> {
             body.extend(word.to_le_bytes());
         }
         padded(&mut body, frame.octets);
-        if let Some(comment) = comment {
-            option(&mut body, COMMENT, comment.as_bytes());
-        }
+        let own = comment.map(str::as_bytes);
+        let comments: Vec<&[u8]> = frame.options.values(COMMENT).chain(own).collect();
+        options(&mut body, COMMENT, &comments);
         block(&mut self.out, ENHANCED_PACKET, &body)
     }
 
@@ -62,7 +61,7 @@ impl<W: Write> Writer<W> {
                 let mut body = link.to_le_bytes().to_vec();
                 // Reserved, and no limit of length.
                 body.extend([0; 6]);
-                option(&mut body, TS_RESOLUTION, &[9]);
+                options(&mut body, TS_RESOLUTION, &[&[9]]);
                 block(&mut self.out, INTERFACE, &body)?;
                 self.links.push(link);
                 self.links.len() - 1
@@ -81,13 +80,17 @@ fn padded(body: &mut Vec<u8>, octets: &[u8]) {
     body.resize(body.len().next_multiple_of(4), 0);
 }
 
-/// One option and the end of the options.
-fn option(body: &mut Vec<u8>, code: u16, value: &[u8]) {
-    let value = value.get(..value.len().min(65_535)).unwrap_or(value);
-    body.extend(code.to_le_bytes());
-    body.extend(u16::try_from(value.len()).unwrap_or(u16::MAX).to_le_bytes());
-    padded(body, value);
-    body.extend([0; 4]);
+/// An option with each of the values, and the end of the options.
+fn options(body: &mut Vec<u8>, code: u16, values: &[&[u8]]) {
+    for value in values {
+        let value = value.get(..value.len().min(65_535)).unwrap_or(value);
+        body.extend(code.to_le_bytes());
+        body.extend(u16::try_from(value.len()).unwrap_or(u16::MAX).to_le_bytes());
+        padded(body, value);
+    }
+    if !values.is_empty() {
+        body.extend([0; 4]);
+    }
 }
 
 fn block(out: &mut impl Write, kind: u32, body: &[u8]) -> Result<()> {

@@ -1,7 +1,5 @@
 //! `sprat seal`.
 
-use std::path::Path;
-
 use sprat_config::{Config, Direction, SaConfig};
 use sprat_core::buf::PacketBuf;
 use sprat_core::crypto::{EspSuite, IvSource};
@@ -12,7 +10,7 @@ use sprat_core::time::Instant;
 
 use super::capture::Frame;
 use super::summary::Summary;
-use super::{Output, Refusal, each_frame, each_hex, link};
+use super::{Files, Output, Refusal, each_frame, each_hex, link, load};
 use crate::cli::SealArgs;
 use crate::fail::{Fail, Outcome};
 use crate::hex;
@@ -23,13 +21,17 @@ const TAIL_ROOM: usize = 512;
 
 /// Seals packets in hex or those of a capture.
 pub fn run(args: &SealArgs) -> Result<Outcome, Fail> {
-    let config = Config::load(&args.streams.sa).map_err(Fail::Config)?;
+    let config = load(&args.streams)?;
     let sa = choose(&config, args.sa_name.as_deref())?;
     let mut sealer = Sealer::new(sa, args)?;
-    match (&args.streams.input, &args.streams.output) {
-        (Some(input), Some(output)) => seal_capture(sa, sealer, (input, output)),
-        _ => each_hex(&args.streams, |packet| sealer.seal(packet)),
-    }
+    let Some(files) = Files::of(&args.streams, &config) else {
+        return each_hex(&args.streams, |packet| sealer.seal(packet));
+    };
+    let name = (sa.name.clone(), sa.params.spi.to_string());
+    let summary = Summary::new("sealed", std::iter::once(name));
+    each_frame(&files, summary, |frame, summary, out| {
+        seal_frame(&mut sealer, summary, frame, out)
+    })
 }
 
 /// The SA of this name, else the only one that sends, else the only one.
@@ -77,9 +79,13 @@ impl Sealer {
             Some(seq) if config.params.esn || seq <= u64::from(u32::MAX) => Sn64(seq - 1),
             Some(_) => return Err(Fail::text("--seq: without esn at most 4294967295")),
         };
-        let sa = config
-            .outbound_from(last, Instant(0))
-            .map_err(|error| Fail::text(error.to_string()))?;
+        let sa = config.outbound_from(last, Instant(0)).map_err(Fail::Sa)?;
+        let align = sa.suite().pad_align();
+        if !usize::from(args.pad).is_multiple_of(align) {
+            let name = sa.suite().encr().name();
+            let text = format!("--pad: {name} takes multiples of {align} octets");
+            return Err(Fail::text(text));
+        }
         let iv = args
             .iv
             .as_deref()
@@ -170,18 +176,6 @@ fn random<const N: usize>() -> Result<[u8; N], Fail> {
     Ok(octets)
 }
 
-fn seal_capture(
-    config: &SaConfig,
-    mut sealer: Sealer,
-    (input, output): (&Path, &Path),
-) -> Result<Outcome, Fail> {
-    let name = (config.name.clone(), config.params.spi.to_string());
-    let summary = Summary::new("sealed", std::iter::once(name));
-    each_frame((input, output), summary, |frame, summary, out| {
-        seal_frame(&mut sealer, summary, frame, out)
-    })
-}
-
 fn seal_frame(
     sealer: &mut Sealer,
     summary: &mut Summary,
@@ -191,7 +185,7 @@ fn seal_frame(
     let packet = link::ip_at(frame.link, frame.octets).and_then(|at| frame.octets.get(at..));
     let Some(packet) = packet else {
         summary.unchanged();
-        out.unchanged(frame, None)?;
+        out.write(frame, None)?;
         return Ok(Outcome::Well);
     };
     match sealer.seal(packet)? {
@@ -203,7 +197,7 @@ fn seal_frame(
         Err(refusal) => {
             summary.refused(Some(0), refusal.reason);
             let comment = format!("sprat: SA \"{}\": {refusal}", summary.name(0));
-            out.unchanged(frame, Some(&comment))?;
+            out.write(frame, Some(&comment))?;
             Ok(Outcome::Wrong)
         }
     }

@@ -10,6 +10,8 @@ struct Row {
     name: String,
     spi: String,
     done: u64,
+    /// Not captured whole.
+    cut: u64,
     drops: DropCounters,
 }
 
@@ -22,6 +24,8 @@ pub struct Summary {
     drops: DropCounters,
     /// Packets that neither met an SA nor were refused.
     unchanged: u64,
+    /// Packets that the capture does not hold as it says.
+    damaged: u64,
 }
 
 impl Summary {
@@ -37,6 +41,7 @@ impl Summary {
             rows: rows.collect(),
             drops: DropCounters::default(),
             unchanged: 0,
+            damaged: 0,
         }
     }
 
@@ -45,6 +50,18 @@ impl Summary {
         if let Some(row) = self.rows.get_mut(sa) {
             row.done += 1;
         }
+    }
+
+    /// A packet for SA number `sa` that was not captured whole.
+    pub fn cut(&mut self, sa: usize) {
+        if let Some(row) = self.rows.get_mut(sa) {
+            row.cut += 1;
+        }
+    }
+
+    /// A packet that cannot be read.
+    pub fn damaged(&mut self) {
+        self.damaged += 1;
     }
 
     /// A packet that was refused, by an SA or without one.
@@ -69,12 +86,16 @@ impl Summary {
     pub fn print(&self) {
         let mut idle = 0;
         for row in &self.rows {
-            if row.done == 0 && row.drops.total() == 0 {
+            if row.done + row.cut + row.drops.total() == 0 {
                 idle += 1;
                 continue;
             }
+            let cut = match row.cut {
+                0 => String::new(),
+                cut => format!(", {cut} cut by the snaplen"),
+            };
             complain(format_args!(
-                "SA \"{}\" {}: {} {}{}",
+                "SA \"{}\" {}: {} {}{}{cut}",
                 row.name,
                 row.spi,
                 row.done,
@@ -90,6 +111,9 @@ impl Summary {
             complain(format_args!("no SA{reasons}"));
         }
         complain(format_args!("other packets: {}", self.unchanged));
+        if self.damaged != 0 {
+            complain(format_args!("damaged packets: {}", self.damaged));
+        }
     }
 }
 

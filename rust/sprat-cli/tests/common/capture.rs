@@ -71,25 +71,60 @@ impl PcapNg {
         self.file.extend(self.order.u32(len));
     }
 
-    /// An interface whose time stamps count `10^-resolution` seconds.
+    /// An interface whose time stamps count `10^-resolution` seconds, or
+    /// `2^-resolution` with the upper bit set.
     pub fn interface(&mut self, link: u16, resolution: u8) {
+        self.interface_at(link, resolution, 0);
+    }
+
+    /// The same with seconds to add to every time stamp.
+    pub fn interface_at(&mut self, link: u16, resolution: u8, offset: i64) {
         let mut body = self.order.u16(link);
         body.extend([0; 6]);
-        body.extend(self.order.u16(9));
-        body.extend(self.order.u16(1));
-        body.extend([resolution, 0, 0, 0]);
+        body.extend(self.option(9, &[resolution]));
+        let (high, low) = ((offset >> 32) as u32, offset as u32);
+        let words = match self.order {
+            Order::Little => [low, high],
+            Order::Big => [high, low],
+        };
+        body.extend(self.option(14, &words.map(|word| self.order.u32(word)).concat()));
         body.extend([0; 4]);
         self.block(1, &body);
     }
 
+    pub fn option(&self, code: u16, value: &[u8]) -> Vec<u8> {
+        let mut octets = self.order.u16(code);
+        octets.extend(self.order.u16(value.len() as u16));
+        octets.extend(value);
+        octets.resize(octets.len().next_multiple_of(4), 0);
+        octets
+    }
+
     pub fn packet(&mut self, interface: u32, time: u64, octets: &[u8]) {
         let len = octets.len() as u32;
+        self.packet_of(interface, time, (len, len), octets);
+    }
+
+    /// A packet that says itself how long it is; options may stand behind it.
+    pub fn packet_of(&mut self, interface: u32, time: u64, lens: (u32, u32), octets: &[u8]) {
         let mut body = Vec::new();
-        for word in [interface, (time >> 32) as u32, time as u32, len, len] {
+        for word in [interface, (time >> 32) as u32, time as u32, lens.0, lens.1] {
             body.extend(self.order.u32(word));
         }
         body.extend(octets);
         self.block(6, &body);
+    }
+
+    /// The block that the enhanced one superseded.
+    pub fn old_packet(&mut self, interface: u16, time: u64, octets: &[u8]) {
+        let len = octets.len() as u32;
+        let mut body = self.order.u16(interface);
+        body.extend(self.order.u16(7));
+        for word in [(time >> 32) as u32, time as u32, len, len] {
+            body.extend(self.order.u32(word));
+        }
+        body.extend(octets);
+        self.block(2, &body);
     }
 
     pub fn simple_packet(&mut self, octets: &[u8]) {
@@ -105,6 +140,7 @@ pub struct Written {
     pub link: u16,
     pub time: u64,
     pub octets: Vec<u8>,
+    /// All of them, joined by `|`.
     pub comment: Option<String>,
 }
 
@@ -127,11 +163,7 @@ pub fn read_back(file: &[u8]) -> Vec<Written> {
             6 => {
                 let captured = u32_at(body, 12) as usize;
                 let options = &body[20 + captured.next_multiple_of(4)..];
-                let comment = (!options.is_empty()).then(|| {
-                    assert_eq!(u16_at(options, 0), 1);
-                    let len = usize::from(u16_at(options, 2));
-                    String::from_utf8(options[4..4 + len].to_vec()).unwrap()
-                });
+                let comment = comments(options);
                 packets.push(Written {
                     link: links[u32_at(body, 0) as usize],
                     time: u64::from(u32_at(body, 4)) << 32 | u64::from(u32_at(body, 8)),
@@ -144,4 +176,17 @@ pub fn read_back(file: &[u8]) -> Vec<Written> {
         rest = &rest[len..];
     }
     packets
+}
+
+/// The comments of a packet, which has no other options.
+fn comments(mut options: &[u8]) -> Option<String> {
+    let mut comments = Vec::new();
+    while options.len() > 4 {
+        assert_eq!(options[..2], [1, 0]);
+        let len = usize::from(u16::from_le_bytes([options[2], options[3]]));
+        comments.push(String::from_utf8(options[4..4 + len].to_vec()).unwrap());
+        options = &options[4 + len.next_multiple_of(4)..];
+    }
+    assert!(options.iter().all(|octet| *octet == 0));
+    (!comments.is_empty()).then(|| comments.join("|"))
 }

@@ -17,6 +17,11 @@ pub struct Run {
 
 /// Runs `sprat` with `args` and `input` on standard input.
 pub fn sprat(args: &[&str], input: &str) -> Run {
+    sprat_raw(args, input.as_bytes())
+}
+
+/// Runs `sprat` with input that need not be text.
+pub fn sprat_raw(args: &[&str], input: &[u8]) -> Run {
     let mut child = Command::new(env!("CARGO_BIN_EXE_sprat"))
         .args(args)
         .stdin(Stdio::piped())
@@ -24,9 +29,15 @@ pub fn sprat(args: &[&str], input: &str) -> Run {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A command that fails early does not read its input.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // Beside each other, as the command answers line by line. One that fails
+    // early does not read its input.
+    let output = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let _ = stdin.write_all(input);
+        });
+        child.wait_with_output().unwrap()
+    });
     Run {
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),
@@ -54,7 +65,14 @@ impl Dir {
     pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.path(name);
         std::fs::write(&path, content).unwrap();
+        self.mode(name, 0o600);
         path
+    }
+
+    /// Sets who may read a file.
+    pub fn mode(&self, name: &str, mode: u32) {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(self.path(name), mode).unwrap();
     }
 }
 
