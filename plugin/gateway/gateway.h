@@ -29,7 +29,6 @@
 #define GW_IV_OCTETS 16        /* largest IV a transform takes */
 #define GW_IV_POOL 4096        /* random octets fetched at once */
 #define GW_KEEPALIVE_MS 20000  /* RFC 3948 s4 */
-#define GW_CUT 9216            /* largest link MTU for which a sealed packet is cut */
 
 struct gw_prefixes {
 	sprat_prefix list[GW_PREFIXES];
@@ -75,7 +74,7 @@ struct gw_tally {
 	uint64_t forwarded, bypassed, fragmented, send_failed, dropped_out[GW_REASONS];
 	uint64_t delivered, ike, keepalive, not_carried, tun_failed, dropped_in[GW_REASONS];
 	uint64_t icmp_taken, icmp_ignored;
-	uint64_t icmp_sent, keepalives_sent;
+	uint64_t icmp_sent, keepalives_sent, outer_fragments;
 };
 
 /* Where the last packet of an outbound SA in UDP went, for the keepalive. */
@@ -128,7 +127,8 @@ struct gateway {
 	struct gw_state state;
 	bool stop, failed;
 	uint8_t packet[GW_HEAD + GW_PACKET + GW_TAIL];
-	uint8_t piece[GW_HEAD + GW_PACKET + GW_TAIL]; /* a fragment on its way */
+	uint8_t piece[GW_HEAD + GW_PACKET + GW_TAIL]; /* a fragment before it is sealed */
+	uint8_t cut[GW_PACKET];                       /* a fragment of a sealed packet */
 	uint8_t message[1500];                        /* an ICMP error on its way */
 };
 

@@ -13,8 +13,8 @@ sprat_buf gw_buf(uint8_t *storage, size_t len)
 			    .start = GW_HEAD, .len = len };
 }
 
-/* CBC wants an IV nobody can predict: each is used for one packet only. */
-static const uint8_t *take_iv(struct gateway *gw)
+/* Octets nobody can predict, each given out once: CBC wants such an IV. */
+static const uint8_t *take_random(struct gateway *gw)
 {
 	if (gw->iv_left < GW_IV_OCTETS) {
 		if (getrandom(gw->iv_pool, sizeof gw->iv_pool, 0) != (ssize_t)sizeof gw->iv_pool)
@@ -29,9 +29,12 @@ static void seal_args(struct gateway *gw, sprat_seal_args *args)
 {
 	*args = (sprat_seal_args)SPRAT_SEAL_ARGS_INIT;
 	args->now_ms = gw->now_ms;
-	args->iv = take_iv(gw);
+	args->iv = take_random(gw);
 	args->iv_len = args->iv != NULL ? GW_IV_OCTETS : 0;
-	args->ipv4_id = gw->ipv4_id++;
+	/* For 0 the kernel would take one of its own, another for each fragment. */
+	if (++gw->ipv4_id == 0)
+		gw->ipv4_id = 1;
+	args->ipv4_id = gw->ipv4_id;
 }
 
 /* The refusal consumes nothing, so after a reservation the packet has a second
@@ -55,14 +58,19 @@ static int seal(struct gateway *gw, sprat_buf *buf, sprat_result *result)
 	return status;
 }
 
+static void clamp_to(struct gateway *gw, uint32_t mtu)
+{
+	if (mtu >= gw->clamp_mtu)
+		return;
+	gw->clamp_mtu = mtu;
+	gw->clamp_learnt_ms = gw->now_ms;
+}
+
 /* Tells the sender of an inner packet what fits. The library takes the address
  * of the family that the packet has and refuses the other. */
 static void answer_too_big(struct gateway *gw, const sprat_buf *buf, uint32_t mtu)
 {
-	if (mtu < gw->clamp_mtu) {
-		gw->clamp_mtu = mtu;
-		gw->clamp_learnt_ms = gw->now_ms;
-	}
+	clamp_to(gw, mtu);
 	if (!gw_bucket_take(&gw->icmp, gw->now_ms))
 		return;
 	for (size_t i = 0; i < gw->settings.addresses.count; i++) {
@@ -77,35 +85,63 @@ static void answer_too_big(struct gateway *gw, const sprat_buf *buf, uint32_t mt
 	}
 }
 
-/* A sealed packet does not fit the link: cut it if its DF bit allows, else let
- * the SA learn, so that the next inner packet is answered (RFC 4301 s8.2). */
+/* Sends a sealed packet in fragments of at most `mtu` octets: 1 when it is out,
+ * 0 if it cannot be cut, -1 with errno. */
+static int send_cut(struct gateway *gw, const sprat_buf *buf, const sprat_result *result, uint32_t mtu)
+{
+	const uint8_t *packet = buf->data + buf->start, *random = take_random(gw);
+	uint32_t id, index = 0;
+
+	if (random == NULL)
+		return -1;
+	memcpy(&id, random, sizeof id);
+	for (;; index++) {
+		size_t len = sizeof gw->cut;
+
+		if (sprat_ip_fragment(packet, buf->len, mtu, id, index, gw->cut, &len) != SPRAT_OK)
+			return index != 0;
+		if (gw_send(gw, gw->cut, len, result) != 0)
+			return -1;
+		gw->tally.outer_fragments++;
+	}
+}
+
+/* A sealed packet does not fit the link. Let the SA learn, so that the next
+ * inner packet is answered (RFC 4301 s8.2); this one is cut if that is allowed:
+ * in IPv4 the DF bit says so. */
 static int send_too_long(struct gateway *gw, const sprat_buf *buf, const sprat_result *result)
 {
-	const uint8_t *packet = buf->data + buf->start;
-	uint32_t mtu = gw_route_mtu(&result->source, &result->destination);
-	uint32_t index = 0, learnt;
+	uint32_t mtu = gw_route_mtu(&result->source, &result->destination), learnt;
 	size_t len = sizeof gw->message;
-	uint8_t cut[GW_CUT];
+	int sent;
 
-	for (;; index++) {
-		size_t cut_len = sizeof cut;
-
-		if (sprat_ipv4_fragment(packet, buf->len, mtu, index, cut, &cut_len) != SPRAT_OK)
-			break;
-		if (gw_send(gw, cut, cut_len, result) != 0)
-			return -1;
-	}
-	if (index != 0)
-		return 0;
-	if (sprat_icmp_too_big(packet, buf->len, &result->destination, mtu, gw->message, &len) == SPRAT_OK)
+	if (sprat_icmp_too_big(buf->data + buf->start, buf->len, &result->destination, mtu, gw->message, &len) ==
+	    SPRAT_OK)
 		sprat_ipsec_icmp_error(gw->ipsec, gw->message, len, gw->now_ms, &learnt);
+	if (result->destination.family == 4 || result->fragment_mtu != 0) {
+		sent = send_cut(gw, buf, result, mtu);
+		if (sent != 0)
+			return sent > 0 ? 0 : -1;
+	}
 	errno = EMSGSIZE;
 	return -1;
 }
 
+/* What a packet in fragments tells of its path is news for TCP as well. */
+static int send_as_told(struct gateway *gw, const sprat_buf *buf, const sprat_result *result)
+{
+	uint32_t inner;
+
+	if (result->fragment_mtu == 0)
+		return gw_send(gw, buf->data + buf->start, buf->len, result);
+	if (sprat_ipsec_inner_mtu(gw->ipsec, result->sa, result->fragment_mtu, &inner) == SPRAT_OK)
+		clamp_to(gw, inner);
+	return send_cut(gw, buf, result, result->fragment_mtu) > 0 ? 0 : -1;
+}
+
 static void forward(struct gateway *gw, const sprat_buf *buf, const sprat_result *result)
 {
-	int status = gw_send(gw, buf->data + buf->start, buf->len, result);
+	int status = send_as_told(gw, buf, result);
 
 	if (status != 0 && errno == EMSGSIZE)
 		status = send_too_long(gw, buf, result);

@@ -100,6 +100,7 @@ void gw_report(struct gateway *gw)
 	line("too-big answers", t->icmp_sent);
 	line("too-big answers held back", gw->icmp.refused);
 	line("NAT keepalives sent", t->keepalives_sent);
+	line("fragments of sealed packets", t->outer_fragments);
 	line("audit lines held back", gw->audit.refused);
 	printf("  %-20s %-4s %-10s %12s %14s %12s\n", "SA", "dir", "SPI", "packets", "octets", "last SN");
 	for (uint32_t sa = 0; sa < sprat_ipsec_sa_count(gw->ipsec); sa++)

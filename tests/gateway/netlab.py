@@ -189,11 +189,12 @@ def octets(seed, count):
 class Tunnel:
     """Both directions between gwa and gwb; `number` makes SPIs and keys."""
 
-    def __init__(self, number, transform="AES_CCM_8", family=4, udp=False, inner=None, extra=""):
+    def __init__(self, number, transform="AES_CCM_8", family=4, udp=False, inner=None, extra="",
+                 tunnel_extra=""):
         self.number, self.transform, self.family, self.udp = number, transform, family, udp
         self.inner = inner or [(f"10.1.{number}.1/32", f"10.2.{number}.1/32"),
                                (f"fd01:{number:x}::1/128", f"fd02:{number:x}::1/128")]
-        self.extra, self.more_policies = extra, ""
+        self.extra, self.tunnel_extra, self.more_policies = extra, tunnel_extra, ""
         self.name = f"{'udp' if udp else 'raw'} v{family} {transform}"
 
     def spi(self, to_b):
@@ -214,7 +215,7 @@ class Tunnel:
             lines += [f'integ = "{integ[0]}"', f'integ_key = "{octets(seed + 2, integ[1])}"']
         if self.extra:
             lines.append(self.extra)
-        lines += ["[sa.tunnel]", f'source = "{ends[0]}"', f'destination = "{ends[1]}"']
+        lines += ["[sa.tunnel]", f'source = "{ends[0]}"', f'destination = "{ends[1]}"', self.tunnel_extra]
         if self.udp:
             lines += ["[sa.udp_encap]", "source_port = 4500", "destination_port = 4500"]
         return "\n".join(lines)

@@ -226,6 +226,39 @@ def packets_without_df_are_cut_before_sealing(lab, programs):
 
 
 @test
+def what_nobody_can_make_smaller_goes_out_in_fragments(lab, programs):
+    """Inner IPv6 of 1280 octets, and IPv4 with DF where df = "clear", through a
+    path of 1280 octets: first learnt, then as configured."""
+    kinds = [(4, False), (4, True), (6, False), (6, True)]
+    tunnels = [Tunnel(1 + i, "AES_CCM_8", *kind) for i, kind in enumerate(kinds)]
+    tunnels += [Tunnel(5 + i, "AES_GCM_16", *kind, extra="path_mtu = 1280") for i, kind in enumerate(kinds)]
+    tunnels += [Tunnel(9, tunnel_extra='df = "clear"'), Tunnel(10, udp=True, tunnel_extra='df = "clear"'),
+                Tunnel(11, tunnel_extra='df = "clear"', extra="path_mtu = 1280")]
+    lab.set_mtu(1280)
+    try:
+        with Pair(lab, programs.asan or programs.plain, tunnels, mtu=1500) as pair:
+            for tunnel in tunnels:
+                clear, learns = tunnel.number >= 9, "path_mtu" not in tunnel.extra
+                what = [*inner(tunnel, 4 if clear else 6), "-M", "do", "-s", str(1472 if clear else 1232)]
+                if learns:
+                    wait_until(lambda: ping(lab, "gwa", *what, "-W", "0.3", count=1)[0], 5)
+                sniffer = Sniffer(lab, "gwb", "out0")
+                done, text = ping(lab, "gwa", *what, count=5)
+                assert done and " 0% packet loss" in text, (
+                    f"{tunnel.number} {tunnel.name}: {text}\n{pair.a.log()}\n{pair.b.log()}")
+                lengths = [len(p) for p in sniffer.take()]
+                sniffer.close()
+                # Both ways, at least two fragments for each packet.
+                assert max(lengths) <= 1280 and len(lengths) >= 20, f"{tunnel.name}: {lengths}"
+            for report in (pair.a.report(), pair.b.report()):
+                made = report.section("made here")[1].get("fragments of sealed packets", 0)
+                assert made >= 2 * 5 * len(tunnels) - 20 and report.adds_up(), report.text
+            equal("exit status", (pair.a.stop(), pair.b.stop()), (0, 0))
+    finally:
+        lab.set_mtu(1500)
+
+
+@test
 def tcp_through_a_narrow_tunnel_has_its_mss_clamped(lab, programs):
     """Between two hosts behind the gateways that know nothing of the tunnel."""
     tunnel = Tunnel(1, inner=[("10.71.0.0/24", "10.72.0.0/24"), ("fd71::/64", "fd72::/64")])
