@@ -184,6 +184,9 @@ void gw_loop_run(struct gateway *gw);
 
 /* state.c: sequence numbers that survive a crash. */
 int gw_state_open(struct gateway *gw, uid_t uid, gid_t gid);
+/* Writes the file as it was read, so that one that cannot be written is known
+ * at the start. */
+int gw_state_prove(struct gateway *gw);
 int gw_state_reserve(struct gateway *gw, uint32_t sa);
 /* Writes the numbers really used: nothing is lost on a clean end. */
 void gw_state_close(struct gateway *gw);

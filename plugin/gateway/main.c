@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,14 +18,14 @@ static const char help[] =
 	"\n"
 	"Carries IP packets between a TUN device and ESP tunnels, as FILE says.\n"
 	"\n"
-	"  -c FILE   configuration (TOML): SAs, policy and the table [gateway]\n"
-	"  -t        test FILE and stop; nothing is opened or changed\n"
-	"  -V        version\n"
-	"  -h        this text\n"
+	"  -c, --config FILE   configuration (TOML): SAs, policy and the table [gateway]\n"
+	"  -t, --test          test FILE and stop; nothing is opened or changed\n"
+	"  -V, --version       version\n"
+	"  -h, --help          this text\n"
 	"\n"
 	"signals:\n"
 	"  USR1            print the counters on standard output\n"
-	"  TERM, INT, HUP  print the counters, save the sequence numbers, end\n"
+	"  TERM, INT, HUP  save the sequence numbers, print the counters, end\n"
 	"\n"
 	"It starts with CAP_NET_ADMIN and CAP_NET_RAW (root has them) and keeps no\n"
 	"capability once its sockets are open. Sequence numbers are written ahead to\n"
@@ -81,6 +83,29 @@ bool gw_bucket_take(struct gw_bucket *bucket, uint64_t now_ms)
 	return true;
 }
 
+static const struct option options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "test", no_argument, NULL, 't' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* Messages and counters go to 1 and 2, whatever these are: a socket or the
+ * state file must not be given such a number. */
+static int open_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return gw_fail("/dev/null");
+	close(fd);
+	return 0;
+}
+
 static void prepare(struct gateway *gw)
 {
 	gw->tun = gw->epoll = gw->send4 = gw->send6 = gw->state.directory = gw->state.lock = -1;
@@ -123,7 +148,8 @@ static int set_up(struct gateway *gw)
 	    gw_state_open(gw, identity.uid, identity.gid) != 0 || gw_sockets_open(gw) != 0 ||
 	    gw_tun_open(gw) != 0 || gw_loop_open(gw) != 0)
 		return -1;
-	return gw_privileges_drop(&identity);
+	/* Written as the user who will go on writing it. */
+	return gw_privileges_drop(&identity) != 0 ? -1 : gw_state_prove(gw);
 }
 
 static void close_all(struct gateway *gw)
@@ -158,7 +184,9 @@ int main(int argc, char **argv)
 	bool test = false;
 	int option, status;
 
-	while ((option = getopt(argc, argv, "c:thV")) != -1) {
+	if (open_standard_files() != 0)
+		return EXIT_FAILURE;
+	while ((option = getopt_long(argc, argv, "c:thV", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			path = optarg;
@@ -186,7 +214,9 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	/* Both are errors of a write, which are handled where it is. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	prepare(&gw);
 	status = load(&gw, path) != 0 ? EXIT_FAILURE : test ? EXIT_SUCCESS : run(&gw);
 	close_all(&gw);

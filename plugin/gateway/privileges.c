@@ -36,8 +36,8 @@ static int become(const struct gw_identity *identity)
 {
 	if (!identity->change)
 		return 0;
-	/* Without these a process that is not root already cannot lose them. */
-	if (geteuid() == 0 && setgroups(0, NULL) != 0)
+	/* Who has no right to lose groups may be no root and has its own only. */
+	if (setgroups(0, NULL) != 0 && geteuid() == 0)
 		return gw_fail("setgroups");
 	if (setresgid(identity->gid, identity->gid, identity->gid) != 0)
 		return gw_fail("setresgid %u", (unsigned)identity->gid);

@@ -17,6 +17,24 @@ static int copy_prefixes(const char *key, const sprat_prefix *from, size_t count
 	return 0;
 }
 
+static bool has_port(const struct gw_settings *settings, uint16_t port)
+{
+	for (size_t i = 0; i < settings->port_count; i++)
+		if (settings->ports[i] == port)
+			return true;
+	return false;
+}
+
+static int add_port(struct gw_settings *settings, uint16_t port)
+{
+	if (has_port(settings, port)) {
+		gw_say("gateway.udp_ports: %u is there twice", port);
+		return -1;
+	}
+	settings->ports[settings->port_count++] = port;
+	return 0;
+}
+
 int gw_settings_read(struct gateway *gw)
 {
 	sprat_gateway_settings read = SPRAT_GATEWAY_SETTINGS_INIT;
@@ -33,8 +51,9 @@ int gw_settings_read(struct gateway *gw)
 		gw_say("gateway.udp_ports: %zu entries, at most %d are possible", read.udp_ports_len, GW_PORTS);
 		return -1;
 	}
-	memcpy(s->ports, read.udp_ports, read.udp_ports_len * sizeof *read.udp_ports);
-	s->port_count = read.udp_ports_len;
+	for (size_t i = 0; i < read.udp_ports_len; i++)
+		if (add_port(s, read.udp_ports[i]) != 0)
+			return -1;
 	s->tun = read.tun;
 	s->mtu = read.mtu;
 	s->state_file = read.state_file;
@@ -44,14 +63,6 @@ int gw_settings_read(struct gateway *gw)
 	s->raw = read.raw != 0;
 	s->mss_clamp = read.mss_clamp != 0;
 	return 0;
-}
-
-static bool has_port(const struct gw_settings *settings, uint16_t port)
-{
-	for (size_t i = 0; i < settings->port_count; i++)
-		if (settings->ports[i] == port)
-			return true;
-	return false;
 }
 
 static int add_local(struct gateway *gw, const sprat_addr *local)
@@ -65,6 +76,11 @@ static int add_local(struct gateway *gw, const sprat_addr *local)
 	}
 	gw->locals[gw->local_count++] = *local;
 	return 0;
+}
+
+static bool is_multicast(const sprat_addr *addr)
+{
+	return addr->family == 4 ? addr->octets[0] >> 4 == 14 : addr->octets[0] == 0xff;
 }
 
 static int check_sa(struct gateway *gw, const char *name, const sprat_sa_info *info)
@@ -82,6 +98,10 @@ static int check_sa(struct gateway *gw, const char *name, const sprat_sa_info *i
 	}
 	if (port == 0 && !sends && !gw->settings.raw) {
 		gw_say("SA %s: ESP without UDP cannot arrive with gateway.raw = false", name);
+		return -1;
+	}
+	if (!sends && is_multicast(&info->tunnel_destination)) {
+		gw_say("SA %s: its destination is a multicast group, and the gateway joins none", name);
 		return -1;
 	}
 	return add_local(gw, sends ? &info->tunnel_source : &info->tunnel_destination);

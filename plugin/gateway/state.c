@@ -172,7 +172,9 @@ static int write_file(struct gw_state *state)
 	int fd, status;
 
 	snprintf(beside, sizeof beside, "%s.new", state->file);
-	fd = openat(state->directory, beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	/* One that a crash left may belong to another user. */
+	unlinkat(state->directory, beside, 0);
+	fd = openat(state->directory, beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -1;
 	status = write_all(fd, text, len) != 0 || fsync(fd) != 0 ? -1 : 0;
@@ -221,10 +223,16 @@ static int open_directory(struct gw_state *state, uid_t uid, gid_t gid)
 	state->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (state->directory < 0 || fstat(state->directory, &info) != 0)
 		return gw_fail("%s", directory);
-	if (uid != 0 && info.st_uid != uid) {
+	/* Root too: it will have no capability to write where others may. */
+	if (info.st_uid != uid) {
 		gw_say("gateway.state_file: %s belongs to uid %u, but the gateway runs as uid %u: "
 		       "chown the directory, or choose one that does not exist yet",
 		       directory, (unsigned)info.st_uid, (unsigned)uid);
+		return -1;
+	}
+	if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+		gw_say("gateway.state_file: others can write the directory %s, and so turn sequence numbers back: "
+		       "chmod go-w, or choose one that does not exist yet", directory);
 		return -1;
 	}
 	return 0;
@@ -289,7 +297,8 @@ static int attach(struct gateway *gw, uint32_t sa, const sprat_sa_info *info)
 	}
 	line = line_of(state, info->spi, name);
 	if (line == NULL) {
-		gw_say("%s: more than %d SAs", state->path, GW_SAS * 2);
+		gw_say("%s: no room for more than %d SAs, with those of earlier configurations: "
+		       "give all SAs new keys, then remove the file", state->path, GW_SAS * 2);
 		return -1;
 	}
 	/* The configuration may start an SA further on. */
@@ -328,6 +337,11 @@ int gw_state_open(struct gateway *gw, uid_t uid, gid_t gid)
 		if (outbound_sa(gw, sa, &info) && attach(gw, sa, &info) != 0)
 			return -1;
 	return 0;
+}
+
+int gw_state_prove(struct gateway *gw)
+{
+	return write_file(&gw->state) == 0 ? 0 : gw_fail("%s cannot be written", gw->state.path);
 }
 
 int gw_state_reserve(struct gateway *gw, uint32_t sa)

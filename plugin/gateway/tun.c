@@ -192,7 +192,8 @@ int gw_tun_open(struct gateway *gw)
 	if (gw->tun < 0)
 		return gw_fail("/dev/net/tun");
 	memset(&request, 0, sizeof request);
-	request.ifr_flags = IFF_TUN | IFF_NO_PI;
+	/* Ours alone: addresses and routes would stay on a device that stays. */
+	request.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL);
 	snprintf(request.ifr_name, sizeof request.ifr_name, "%s", gw->settings.tun);
 	if (ioctl(gw->tun, TUNSETIFF, &request) != 0)
 		return gw_fail("TUN device %s", gw->settings.tun);

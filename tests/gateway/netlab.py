@@ -98,6 +98,10 @@ class Lab:
         """MTU of the link between the router and gwb: gwa learns it by ICMP."""
         self.ip("router", "link", "set", "dev", "tob", "mtu", str(mtu))
         self.ip("gwb", "link", "set", "dev", "out0", "mtu", str(mtu))
+        # What the kernels learnt of the path before is old.
+        for name in ("gwa", "router", "gwb"):
+            self.ip(name, "route", "flush", "cache")
+            self.ip(name, "-6", "route", "flush", "cache")
 
     @contextlib.contextmanager
     def inside(self, name):

@@ -10,8 +10,10 @@ import hashlib
 import os
 import random
 import re
+import signal
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -425,7 +427,10 @@ def wrong_configurations_are_named_with_file_and_line(lab, programs):
              (re.sub("state_file.*\n", "", good), r"state_file"),
              (good.replace('"nobody"', '"no-such-user"'), r"no user 'no-such-user'"),
              (transport, r"transport"),
-             (good.replace(OUTER[4][0], "192.0.2.77"), r"192\.0\.2\.77")]
+             (good.replace(OUTER[4][0], "192.0.2.77"), r"192\.0\.2\.77"),
+             (good.replace('udp_ports = []', "udp_ports = [4500, 4500]"), r"udp_ports.*4500.*twice"),
+             (config([Tunnel(n, inner=[("10.1.0.0/16", "10.2.0.0/16")]) for n in range(1, 514)], True, lab.work, tun_addresses=[]), r"1026 SAs.*1024"),
+             (good.replace(f'destination = "{OUTER[4][0]}"', 'destination = "233.252.0.1"'), r"multicast")]
     for text, wanted in cases:
         gateway = Gateway(lab, "gwa", text, programs.plain, start=False)
         refused = lab.exec("gwa", programs.plain, "-c", gateway.path)
@@ -435,6 +440,101 @@ def wrong_configurations_are_named_with_file_and_line(lab, programs):
     gateway = Gateway(lab, "gwa", good, programs.plain, start=False)
     equal("-t", lab.exec("gwa", programs.plain, "-t", "-c", gateway.path).returncode, 0)
     equal("no file", lab.exec("gwa", programs.plain).returncode, 2)
+    equal("an argument too many", lab.exec("gwa", programs.plain, "-c", gateway.path, "more").returncode, 2)
+    for option, wanted in (("--help", "--config"), ("--version", "sprat-gw ")):
+        said = lab.exec("gwa", programs.plain, option)
+        assert said.returncode == 0 and wanted in said.stdout, f"{option}: {said}"
+
+
+@test
+def as_many_sas_as_promised(lab, programs):
+    """1024 of them, the last one used; then a restart with all of them known."""
+    tunnels = [Tunnel(n, inner=[(f"10.1.{n >> 8}.{n & 255}/32", f"10.2.{n >> 8}.{n & 255}/32")])
+               for n in range(1, 513)]
+    sides = {"a": {"tun_addresses": ["10.1.2.0/32"]}, "b": {"tun_addresses": ["10.2.2.0/32"]}}
+    with Pair(lab, programs.plain, tunnels, routes=[], **sides) as pair:
+        for _ in range(2):
+            lab.ip("gwa", "route", "add", "10.2.0.0/16", "dev", "tun0")
+            if lab.ip("gwb", "route", "show", "10.1.0.0/16").stdout == "":
+                lab.ip("gwb", "route", "add", "10.1.0.0/16", "dev", "tun0")
+            assert ping(lab, "gwa", *inner(tunnels[-1], 4))[0], pair.a.log()
+            assert pair.a.report().adds_up()
+            equal("exit status", pair.a.stop(), 0)
+            pair.a.start()
+        equal("last SN", pair.a.report().sa("ab-512")["sn"], 4)
+
+
+@test
+def a_start_without_standard_files_writes_into_nothing_else(lab, programs):
+    """With 0, 1 and 2 closed no socket and no state file may get these numbers."""
+    gateway = Gateway(lab, "gwa", config([Tunnel(1)], True, lab.work), programs.plain, start=False)
+    process = lab.popen("gwa", "sh", "-c", f"exec {programs.plain} -c {gateway.path} <&- >&- 2>&-")
+    try:
+        up = lambda: privileges_gone(process.pid)
+        assert wait_until(up, 10) and process.poll() is None
+        for number in range(3):
+            equal(f"file {number}", os.readlink(f"/proc/{process.pid}/fd/{number}"), "/dev/null")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        equal("exit status", process.wait(10), 0)
+
+
+def privileges_gone(pid):
+    with open(f"/proc/{pid}/status") as file:
+        return "NoNewPrivs:\t1" in file.read()
+
+
+@test
+def a_tun_device_of_somebody_else_is_left_alone(lab, programs):
+    gateway = Gateway(lab, "gwa", config([Tunnel(1)], True, lab.work), programs.plain, start=False)
+    lab.ip("gwa", "tuntap", "add", "dev", "tun0", "mode", "tun")
+    try:
+        refused = lab.exec("gwa", "timeout", "3", programs.plain, "-c", gateway.path)
+        assert refused.returncode == 1 and "tun0" in refused.stderr, refused
+        assert "10.1.1.1" not in lab.ip("gwa", "addr", "show", "tun0").stdout
+    finally:
+        lab.ip("gwa", "link", "del", "dev", "tun0")
+
+
+@test
+def a_state_directory_that_will_not_do_is_refused_at_the_start(lab, programs):
+    """Of another user, open to others, or not to be written."""
+    where = f"{lab.work}/strange"
+    cases = [("65534:65534", 0o700, "", "belongs to uid 65534"), ("0:0", 0o700, "nobody", "belongs to uid 0"),
+             ("65534:65534", 0o770, "nobody", "others can write"), ("0:0", 0o1777, "", "others can write"),
+             ("65534:65534", 0o500, "nobody", "cannot be written")]
+    for owner, mode, user, wanted in cases:
+        os.makedirs(where)
+        os.chown(where, *map(int, owner.split(":")))
+        os.chmod(where, mode)
+        text = config([Tunnel(1)], True, lab.work, state_file=f"{where}/numbers", user=user)
+        if not user:
+            text = text.replace('user = ""\n', "")
+        gateway = Gateway(lab, "gwa", text, programs.plain, start=False)
+        refused = lab.exec("gwa", "timeout", "3", programs.plain, "-c", gateway.path)
+        assert refused.returncode == 1 and wanted in refused.stderr, f"{owner} {mode:o} {user}: {refused}"
+        subprocess.run(["rm", "-r", where], check=True)
+
+
+@test
+def what_a_crash_left_beside_the_state_file_does_not_matter(lab, programs):
+    """Of another user, or a link to a file that must not change."""
+    with Pair(lab, programs.plain, [Tunnel(1)]) as pair:
+        equal("exit status", pair.a.stop(), 0)
+        beside, precious = f"{lab.work}/state-a/numbers.new", f"{lab.work}/precious"
+        for link in (False, True):
+            with open(precious, "w") as file:
+                file.write("precious")
+            os.chmod(precious, 0o666)
+            (os.link if link else lambda _, to: open(to, "w").close())(precious, beside)
+            if not link:
+                os.chmod(beside, 0o600)
+            pair.a.start()
+            assert ping(lab, "gwa", *inner(Tunnel(1), 4))[0], pair.a.log()
+            equal("exit status", pair.a.stop(), 0)
+            with open(precious) as file:
+                equal("a file with a link to it", file.read(), "precious")
+        pair.a.start()
 
 
 @test
