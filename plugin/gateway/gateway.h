@@ -115,7 +115,7 @@ struct gateway {
 	size_t local_count;
 	uint64_t now_ms;
 	uint64_t housekeeping_ms;
-	uint32_t clamp_mtu, clamp_base; /* inner MTU for the MSS: learnt, and at the start */
+	uint32_t clamp_mtu; /* inner MTU for the MSS, as far as it is known */
 	uint64_t clamp_learnt_ms;
 	uint16_t ipv4_id;
 	uint8_t iv_pool[GW_IV_POOL];

@@ -83,8 +83,11 @@ static void housekeeping(struct gateway *gw)
 		return;
 	gw->housekeeping_ms = gw->now_ms;
 	gw_keepalive_turn(gw);
-	if (gw->clamp_mtu != gw->clamp_base && gw->now_ms - gw->clamp_learnt_ms >= CLAMP_FORGET_MS)
-		gw->clamp_mtu = gw->clamp_base;
+	if (gw->now_ms - gw->clamp_learnt_ms >= CLAMP_FORGET_MS) {
+		/* What the kernel knew at the start may be forgotten as well. */
+		gw->clamp_mtu = gw_inner_mtu(gw);
+		gw->clamp_learnt_ms = gw->now_ms;
+	}
 }
 
 void gw_loop_run(struct gateway *gw)

@@ -169,7 +169,8 @@ static int run(struct gateway *gw)
 {
 	if (set_up(gw) != 0)
 		return EXIT_FAILURE;
-	gw->clamp_mtu = gw->clamp_base = gw_inner_mtu(gw);
+	gw->clamp_mtu = gw_inner_mtu(gw);
+	gw->clamp_learnt_ms = gw->now_ms;
 	gw_say("ready: %s, %u SAs", gw->settings.tun, sprat_ipsec_sa_count(gw->ipsec));
 	gw_loop_run(gw);
 	gw_state_close(gw);

@@ -514,6 +514,10 @@ def a_state_directory_that_will_not_do_is_refused_at_the_start(lab, programs):
         refused = lab.exec("gwa", "timeout", "3", programs.plain, "-c", gateway.path)
         assert refused.returncode == 1 and wanted in refused.stderr, f"{owner} {mode:o} {user}: {refused}"
         subprocess.run(["rm", "-r", where], check=True)
+    # A file size limit is an error as well, not a signal that ends the process.
+    gateway = Gateway(lab, "gwa", config([Tunnel(1)], True, lab.work), programs.plain, start=False)
+    limited = lab.exec("gwa", "prlimit", "--fsize=10", programs.plain, "-c", gateway.path)
+    assert limited.returncode == 1 and "cannot be written: File too large" in limited.stderr, limited
 
 
 @test
