@@ -341,6 +341,8 @@ static void
 begin_capture(void)
 {
     sprat_sas_open();
+    sprat_dissect_capture_free(capture);
+    capture = NULL;
     sprat_dissect_capture_new(&capture);
 }
 
@@ -425,10 +427,11 @@ register_experts(void)
     expert_register_field_array(expert_register_protocol(proto_sprat), ei, (int)count);
 }
 
-/* Only when it has changed: otherwise a user's Decode As would be undone. */
+/* The tables only when they must: otherwise a user's Decode As would be undone. */
 static void
 preferences_changed(void)
 {
+    sprat_sas_changed();
     if (taken_over == (take_over != FALSE))
         return;
     taken_over = take_over != FALSE;
@@ -445,7 +448,7 @@ proto_register_sprat(void)
     proto_sprat = proto_register_protocol("Encapsulating Security Payload (sprat)", "SPRAT", "sprat");
     register_fields();
     register_experts();
-    proto_register_subtree_array(ett, array_length(ett));
+    proto_register_subtree_array(ett, G_N_ELEMENTS(ett));
     /* The preference below is the switch: disabled, ip.proto 50 would have no
      * dissector at all. */
     proto_set_cant_toggle(proto_sprat);

@@ -31,6 +31,7 @@ void proto_reg_handoff_sprat(void);
 
 /* sprat-sas.c: the SAs that the user gave, from the table and from the file. */
 void sprat_sas_register(module_t *module);
+void sprat_sas_changed(void);                   /* a preference has another value */
 void sprat_sas_open(void);                      /* before a capture is dissected */
 const sprat_dissect_ctx *sprat_sas(void);       /* NULL without an SA */
 

@@ -152,8 +152,8 @@ row_update(void *record, char **error)
     return FALSE;
 }
 
-static void
-rows_changed(void)
+void
+sprat_sas_changed(void)
 {
     stale = true;
 }
@@ -250,7 +250,7 @@ sprat_sas_register(module_t *module)
     fill_names(integ_names, sprat_dissect_integ);
     uat = uat_new("ESP SAs (sprat)", sizeof(sprat_row_t), "sprat_sas", TRUE, &rows, &row_count,
                   UAT_AFFECTS_DISSECTION, NULL, row_copy, row_update, row_free,
-                  rows_changed, NULL, columns);
+                  sprat_sas_changed, NULL, columns);
     prefs_register_uat_preference(module, "sas", "ESP SAs",
                                   "Security associations with their keys", uat);
     prefs_register_filename_preference(module, "config", "Configuration file",
