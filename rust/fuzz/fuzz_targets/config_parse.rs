@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sprat_config::{Config, View};
+use sprat_config::Config;
 use sprat_core::time::Instant;
 
 fuzz_target!(|octets: &[u8]| {
@@ -12,9 +12,9 @@ fuzz_target!(|octets: &[u8]| {
     };
     match Config::parse(text, "fuzz.toml") {
         Ok(config) => {
-            let _ = config.ipsec(Instant(0), View::Capture);
+            let _ = config.capture(Instant(0));
             if config.gateway.is_some() {
-                let _ = config.ipsec(Instant(0), View::Gateway);
+                let _ = config.ipsec(Instant(0));
             }
         }
         Err(problems) => {
