@@ -1,8 +1,10 @@
 //! AES with the key length of the SA, and CBC.
 
 use aes::{Aes128, Aes128Enc, Aes192, Aes192Enc, Aes256, Aes256Enc};
+use cipher::array::{Array, ArraySize};
 use cipher::{
-    BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit, array::Array,
+    BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockModeDecrypt,
+    BlockSizeUser, InnerIvInit, KeyInit,
 };
 
 /// One of three ciphers, by the octets of its key.
@@ -52,9 +54,35 @@ pub(super) fn cbc_seal<C: BlockCipherEncrypt>(
     iv: &[u8],
     data: &mut [u8],
 ) -> Option<()> {
-    let mut cbc = cbc::Encryptor::inner_iv_slice_init(cipher, iv).ok()?;
+    let iv = <&cipher::Block<C>>::try_from(iv).ok()?;
     let (blocks, rest) = Array::<u8, C::BlockSize>::slice_as_chunks_mut(data);
-    rest.is_empty().then(|| cbc.encrypt_blocks(blocks))
+    rest.is_empty()
+        .then(|| cipher.encrypt_with_backend(CbcSeal { iv, blocks }))
+}
+
+/// The `cbc` crate has the chain go through memory from block to block.
+struct CbcSeal<'a, N: ArraySize> {
+    iv: &'a Array<u8, N>,
+    blocks: &'a mut [Array<u8, N>],
+}
+
+impl<N: ArraySize> BlockSizeUser for CbcSeal<'_, N> {
+    type BlockSize = N;
+}
+
+impl<N: ArraySize> BlockCipherEncClosure for CbcSeal<'_, N> {
+    #[inline(always)]
+    fn call<B: BlockCipherEncBackend<BlockSize = N>>(self, backend: &B) {
+        let mut chain = self.iv.clone();
+        for block in self.blocks {
+            chain
+                .iter_mut()
+                .zip(block.iter())
+                .for_each(|(to, from)| *to ^= from);
+            backend.encrypt_block_inplace(&mut chain);
+            *block = chain.clone();
+        }
+    }
 }
 
 /// CBC decryption in place; fails as [`cbc_seal`] does.

@@ -1,15 +1,13 @@
 //! Integrity transforms of ESP, with everything that depends on the key alone
 //! worked out in advance.
 
+use hmac::digest::Output;
 use hmac::{Hmac, KeyInit};
 use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
 
+use super::Integ;
 use super::cbc_mac::CbcMac;
-use super::{Integ, Octets};
-
-/// Longest MAC, uncut: HMAC-SHA-512.
-pub(super) const MAC_MAX: usize = 64;
 
 /// Key of an integrity transform. HMAC keeps the states behind its two pads
 /// (RFC 2104 s4), so that a packet costs no hashing of keys.
@@ -42,23 +40,24 @@ impl Mac {
         }
     }
 
-    /// The MAC over the parts, as if they were one string; not cut.
-    pub fn over(&self, parts: &[&[u8]]) -> Octets<MAC_MAX> {
+    /// Hands the MAC over the parts, as if they were one string, to `use_it`;
+    /// not cut.
+    pub fn over<R>(&self, parts: &[&[u8]], use_it: impl FnOnce(&[u8]) -> R) -> R {
         match self {
             #[cfg(feature = "legacy")]
-            Mac::Md5(key) => hmac(key, parts),
-            Mac::Sha1(key) => hmac(key, parts),
-            Mac::Sha256(key) => hmac(key, parts),
-            Mac::Sha384(key) => hmac(key, parts),
-            Mac::Sha512(key) => hmac(key, parts),
-            Mac::Cbc(key) => Octets::first(&key.over(parts), 16),
+            Mac::Md5(key) => use_it(&hmac(key, parts)),
+            Mac::Sha1(key) => use_it(&hmac(key, parts)),
+            Mac::Sha256(key) => use_it(&hmac(key, parts)),
+            Mac::Sha384(key) => use_it(&hmac(key, parts)),
+            Mac::Sha512(key) => use_it(&hmac(key, parts)),
+            Mac::Cbc(key) => use_it(&key.over(parts)),
         }
     }
 }
 
-fn hmac<M: hmac::Mac + Clone>(key: &M, parts: &[&[u8]]) -> Octets<MAC_MAX> {
+#[inline(always)]
+fn hmac<M: hmac::Mac + Clone>(key: &M, parts: &[&[u8]]) -> Output<M> {
     let mut mac = key.clone();
     parts.iter().for_each(|part| mac.update(part));
-    let icv = mac.finalize().into_bytes();
-    Octets::first(&icv, icv.len())
+    mac.finalize().into_bytes()
 }

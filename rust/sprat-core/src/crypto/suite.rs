@@ -354,7 +354,7 @@ impl Suite {
             Encryption::TripleDes(des) => cbc_seal(des, iv, data)?,
         }
         let (covered, icv) = self.covered(body)?;
-        copy(icv, separate_icv(mac, numbers, covered).as_slice());
+        separate_icv(mac, numbers, covered, |expected| copy(icv, expected));
         Some(())
     }
 
@@ -370,7 +370,7 @@ impl Suite {
             return Err(OpenFailed::Malformed);
         }
         let (covered, icv) = self.covered(body).ok_or(OpenFailed::Malformed)?;
-        check_icv(icv, separate_icv(mac, numbers, covered).as_slice())?;
+        separate_icv(mac, numbers, covered, |expected| check_icv(icv, expected))?;
         let Parts { iv, data, .. } = self.cut(body).ok_or(OpenFailed::Malformed)?;
         let decrypted = match encryption {
             Encryption::Null => Some(()),
@@ -521,13 +521,19 @@ fn chacha_nonce(Nonce { salt, iv }: Nonce) -> chacha20poly1305::Nonce {
 }
 
 /// MAC from SPI to Next Header; with ESN the high half comes last (RFC 4303 s2.2.1).
-fn separate_icv(mac: &Mac, numbers: &Numbers, covered: &[u8]) -> Octets<{ super::mac::MAC_MAX }> {
+#[inline(always)]
+fn separate_icv<R>(
+    mac: &Mac,
+    numbers: &Numbers,
+    covered: &[u8],
+    use_it: impl FnOnce(&[u8]) -> R,
+) -> R {
     let head = u64::from(numbers.spi.0) << 32 | u64::from(numbers.sn.low());
     let (head, high) = (head.to_be_bytes(), numbers.sn.high().to_be_bytes());
     if numbers.esn {
-        mac.over(&[&head, covered, &high])
+        mac.over(&[&head, covered, &high], use_it)
     } else {
-        mac.over(&[&head, covered])
+        mac.over(&[&head, covered], use_it)
     }
 }
 
