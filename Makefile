@@ -9,7 +9,7 @@ export PREFIX DESTDIR
 MOTE_TARGET = $(or $(TARGET),thumbv7m-none-eabi)
 XTASK = scripts/cargo run --quiet --locked -p xtask --
 
-VERBS := setup build install demo test test-slow bench fuzz lint docs mote size interop header abi layers ci clean help
+VERBS := setup build install demo test test-slow bench fuzz lint docs screenshot mote size interop header abi layers ci clean help
 .PHONY: $(VERBS)
 
 help: ## this list
@@ -55,6 +55,11 @@ lint: ## format, clippy, layers, shell scripts
 docs: ## API documentation and man pages, without a warning
 	@scripts/setup docs
 	@scripts/docs
+
+screenshot: ## docs/images/wireshark.png anew
+	@scripts/setup screenshot
+	@scripts/build
+	@tests/wireshark/screenshot
 
 mote: ## the mote library, linked, with its sizes (TARGET=thumbv7m-none-eabi)
 	@scripts/setup mote
