@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Counters for people, and the audit trail (RFC 4301 s4.4.1, RFC 4303 s4). */
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "gateway.h"
 
@@ -113,6 +115,15 @@ void gw_report(struct gateway *gw)
 	fflush(stdout);
 }
 
+/* A reader of the log who stands still must not make the gateway stand still:
+ * strangers cause these lines. */
+static bool log_takes_a_line(void)
+{
+	struct pollfd log = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return poll(&log, 1, 0) == 1 && (log.revents & POLLOUT) != 0;
+}
+
 void gw_audit(struct gateway *gw, const sprat_result *result)
 {
 	char source[GW_ADDR_TEXT], destination[GW_ADDR_TEXT], when[32];
@@ -122,6 +133,10 @@ void gw_audit(struct gateway *gw, const sprat_result *result)
 
 	if ((result->flags & SPRAT_FLAG_AUDIT) == 0 || !gw_bucket_take(&gw->audit, gw->now_ms))
 		return;
+	if (!log_takes_a_line()) {
+		gw->audit.refused++;
+		return;
+	}
 	now = time(NULL);
 	gmtime_r(&now, &utc);
 	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc);

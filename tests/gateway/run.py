@@ -644,6 +644,31 @@ def junk(chance, good):
 
 
 @test
+def a_log_that_nobody_reads_does_not_stop_packets(lab, programs):
+    """Strangers cause audit lines; with the pipe full these are held back."""
+    tunnel = Tunnel(1)
+    with Pair(lab, programs.plain, [tunnel], b={"audit_rate": 10000}) as pair:
+        equal("exit status", pair.b.stop(), 0)
+        with open(pair.b.out_path, "a") as out:
+            pair.b.process = lab.popen("gwb", programs.plain, "-c", pair.b.path, stdout=out, stderr=subprocess.PIPE)
+        assert wait_until(lambda: ping(lab, "gwa", *inner(tunnel, 4), "-W", "0.3", count=1)[0], 5)
+        with lab.inside("router"):
+            raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, 50)
+        for number in range(1000):
+            raw.sendto(struct.pack(">II", 0xFFFF, number) + bytes(40), (OUTER[4][1], 0))
+            time.sleep(0.0002)
+        raw.close()
+        assert ping(lab, "gwa", *inner(tunnel, 4))[0], "no packet passes"
+        report = pair.b.report()
+        total, counts = report.section("from the outer side")
+        assert counts["dropped: no-sa"] >= 900 and report.adds_up(), report.text
+        assert report.section("made here")[1]["audit lines held back"] > 100, report.text
+        equal("exit status", (pair.b.process.send_signal(signal.SIGTERM), pair.b.process.wait(5)), (None, 0))
+        said = pair.b.process.stderr.read()
+        assert said.endswith(b"\n") and said.count(b" audit ") > 100, said[-300:]
+
+
+@test
 def nat_keepalives_are_sent_after_20_idle_seconds(lab, programs):
     tunnel = Tunnel(1, udp=True)
     with Pair(lab, programs.plain, [tunnel]) as pair:
