@@ -146,6 +146,39 @@ def counters_account_for_every_packet(lab, programs):
 
 
 @test
+def outer_options_and_extension_headers_are_passed_over(lab, programs):
+    """What a router may have put between the outer header and ESP."""
+    tunnels = [Tunnel(1), Tunnel(2, family=6)]
+    with Pair(lab, programs.plain, tunnels) as pair:
+        lab.sysctl("router", "net.ipv4.ip_forward", "0")
+        lab.sysctl("router", "net.ipv6.conf.all.forwarding", "0")
+        sniffer = Sniffer(lab, "router", "toa")
+        try:
+            for tunnel in tunnels:
+                ping(lab, "gwa", *inner(tunnel, 4), "-W", "0.1")
+            sealed = [p for p in sniffer.take() if esp_of(p)]
+        finally:
+            sniffer.close()
+            lab.sysctl("router", "net.ipv4.ip_forward", "1")
+            lab.sysctl("router", "net.ipv6.conf.all.forwarding", "1")
+        with lab.inside("router"):
+            raw4 = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+            raw6 = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        for p in sealed:
+            if p[0] >> 4 == 4:  # three NOP and the end
+                raw4.sendto(b"\x46" + p[1:2] + struct.pack(">H", len(p) + 4) + p[4:10] + b"\0\0" + p[12:20] +
+                            b"\1\1\1\0" + p[20:], (OUTER[4][1], 0))
+            else:  # Destination Options with a PadN
+                raw6.sendto(p[:4] + struct.pack(">H", len(p) - 40 + 8) + b"\x3c" + p[7:40] +
+                            b"\x32\0\1\4\0\0\0\0" + p[40:], (OUTER[6][1], 0))
+        raw4.close()
+        raw6.close()
+        wait_until(lambda: pair.b.report().section("from the outer side")[0] >= 4)
+        equal("by outcome", pair.b.report().section("from the outer side"),
+              (4, {"delivered to the TUN device": 4}))
+
+
+@test
 def privileges_are_gone_and_the_device_goes_with_the_process(lab, programs):
     with Pair(lab, programs.plain, [Tunnel(1)]) as pair:
         with open(f"/proc/{pair.a.pid}/status") as file:
