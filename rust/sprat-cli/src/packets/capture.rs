@@ -49,6 +49,9 @@ impl Frame<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Damaged;
 
+/// What stands where a packet should.
+pub type Packet<'a> = Result<Frame<'a>, Damaged>;
+
 /// How a capture ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -271,7 +274,7 @@ impl<R: Read> Reader<R> {
     /// Hands every packet to `each`.
     pub fn frames(
         &mut self,
-        each: &mut dyn FnMut(Result<Frame<'_>, Damaged>) -> Result<(), Fail>,
+        each: &mut dyn FnMut(Packet<'_>) -> Result<(), Fail>,
     ) -> Result<End, Fail> {
         loop {
             let next = match self.format {
@@ -388,7 +391,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// The packet in the block at hand; `None` if a block of this type holds none.
-    fn packet(&self, kind: u32) -> Option<Result<Frame<'_>, Damaged>> {
+    fn packet(&self, kind: u32) -> Option<Packet<'_>> {
         let packet = match kind {
             RECORD => self.record(),
             PACKET => self.superseded(),
