@@ -13,13 +13,13 @@ pub fn encode(octets: &[u8]) -> String {
 /// octets. `None` for anything else.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
-    let mut nibbles = digits
-        .chars()
-        .filter(|c| !matches!(c, ' ' | '\t' | ':'))
-        .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()));
+    let nibble = |c: char| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut chars = digits.chars();
     let mut octets = Vec::with_capacity(digits.len() / 2);
-    while let Some(high) = nibbles.next() {
-        octets.push(high? << 4 | nibbles.next()??);
+    while let Some(c) = chars.next() {
+        if !matches!(c, ' ' | '\t' | ':') {
+            octets.push(nibble(c)? << 4 | nibble(chars.next()?)?);
+        }
     }
     Some(octets)
 }
@@ -34,7 +34,7 @@ mod tests {
         assert_eq!(decode("009aff"), Some(vec![0x00, 0x9a, 0xff]));
         assert_eq!(decode("0x00:9A fF"), Some(vec![0x00, 0x9a, 0xff]));
         assert_eq!(decode(""), Some(vec![]));
-        for wrong in ["0", "0g", "é0", "0x0", "00-11"] {
+        for wrong in ["0", "0g", "é0", "0x0", "00-11", "0 0", "00:1:1"] {
             assert_eq!(decode(wrong), None, "{wrong}");
         }
     }

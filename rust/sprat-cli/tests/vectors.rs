@@ -176,6 +176,112 @@ fn unknown_values_fail() {
     }
 }
 
+/// Every member that a kind has is looked at.
+#[test]
+fn what_a_case_must_not_leave_out_fails() {
+    let dir = Dir::new("left-out");
+    for (file, from, to, told) in [
+        (
+            "esp",
+            "\"aad_or_icv_input\": \"",
+            "\"aad_or_icv_input\": null, \"x\": \"",
+            "no member \"aad_or_icv_input\"",
+        ),
+        (
+            "esp",
+            "\"encr_key_bits\": 128",
+            "\"encr_key_bits\": 128.5",
+            "not a number",
+        ),
+        (
+            "esp",
+            "\"encr_key_bits\": 128,",
+            "",
+            "no member \"encr_key_bits\"",
+        ),
+        ("esp", "\"seq_hi\": 0", "\"seq_hi\": 1", "seq_hi is not 0"),
+        (
+            "esp",
+            "\"seq_hi\": 0",
+            "\"seqhi\": 0",
+            "no member \"seq_hi\"",
+        ),
+        (
+            "esp-negative",
+            "\"seq_hi\": 0",
+            "\"seqhi\": 0",
+            "no member \"seq_hi\"",
+        ),
+        (
+            "esp-negative",
+            "\"expect\": \"accept\",\n   \"event\": null",
+            "\"expect\": \"accept\",\n   \"event\": \"integrity\"",
+            "beside another verdict",
+        ),
+        (
+            "esp-published",
+            "\"esn\": false",
+            "\"esm\": false",
+            "no member \"esn\"",
+        ),
+        (
+            "replay",
+            "\"steps\": [",
+            "\"steps\": [], \"more\": [",
+            "has a window and steps",
+        ),
+        (
+            "replay",
+            "\"window\": 32",
+            "\"window\": 0",
+            "has a window and steps",
+        ),
+        ("replay", "\"id\": ", "\"ix\": ", "expected text"),
+        ("esp", "\"iv\": \"", "\"iv\": \"0x", "not lower-case hex"),
+    ] {
+        let text = content(file);
+        assert!(text.contains(from), "{file} {from}");
+        let path = dir.file("left-out.json", text.replacen(from, to, 1));
+        let run = sprat(&["vectors", &path], "");
+        assert!(
+            run.out.contains(" 1 failed, 0 skipped\n"),
+            "{from}: {run:#?}"
+        );
+        assert!(
+            run.out.contains(told) && run.code == Some(1),
+            "{from}: {run:#?}"
+        );
+    }
+    let ids = content("replay");
+    let id = ids
+        .split("\"id\": ")
+        .nth(1)
+        .unwrap()
+        .split(['\n', ','])
+        .next()
+        .unwrap();
+    let other = ids
+        .split("\"id\": ")
+        .nth(2)
+        .unwrap()
+        .split(['\n', ','])
+        .next()
+        .unwrap();
+    let path = dir.file("twice.json", ids.replacen(other, id, 1));
+    let run = sprat(&["vectors", &path], "");
+    assert!(
+        run.out.contains("64 passed, 1 failed") && run.out.contains("used before"),
+        "{run:#?}"
+    );
+}
+
+#[test]
+fn an_endless_file_is_not_read_to_its_end() {
+    let run = sprat(&["vectors", "/dev/zero"], "");
+    assert!(run.err.contains("/dev/zero: longer than"), "{run:?}");
+    assert_eq!(run.code, Some(2));
+}
+
 #[test]
 fn files_that_are_not_understood_are_errors() {
     let dir = Dir::new("files");

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 use sprat_core::crypto::{Encr, EspSuite, Integ, Keys, Suite};
-use sprat_core::num::{Sn64, Spi};
+use sprat_core::num::Spi;
 use sprat_core::sa::{Df, Dscp, Mode, SaParams, Tunnel, UdpEncap};
 use sprat_core::wire::ip::Outer;
 
@@ -111,9 +111,13 @@ impl<'a> Members<'a> {
         self.typed(name, Value::as_str, "text")
     }
 
-    /// Octets in hex.
+    /// Octets in hex: lower case, nothing in front or between.
     pub fn hex(&self, name: &str) -> Result<Vec<u8>, String> {
-        self.typed(name, |value| hex::decode(value.as_str()?), "hex")
+        let plain = |value: &Value| {
+            let text = value.as_str()?;
+            hex::decode(text).filter(|octets| hex::encode(octets) == text)
+        };
+        self.typed(name, plain, "lower-case hex")
     }
 
     /// A number of the width of `T`.
@@ -163,7 +167,8 @@ pub fn read_sa(case: &mut Case<'_>) -> Result<Sa, String> {
         integ_key: &integ_key,
     };
     let suite = Suite::new(encr, integ, &keys).map_err(|error| error.to_string())?;
-    if let Ok(bits) = sa.number::<usize>("encr_key_bits") {
+    if sa.get("encr_key_bits").is_some() {
+        let bits = sa.number("encr_key_bits")?;
         case.same("sa.encr_key_bits", bits, encr_key.len() * 8);
     }
     case.same("sa.iv_len", sa.number("iv_len")?, suite.iv_len());
@@ -250,8 +255,10 @@ pub fn outer(members: Members<'_>) -> Result<Option<Outer>, String> {
     }))
 }
 
-/// The full number that `seq_hi` and `seq_lo` state; without ESN the low half.
-pub fn number(members: Members<'_>, esn: bool) -> Result<Sn64, String> {
-    let high = if esn { members.number("seq_hi")? } else { 0 };
-    Ok(Sn64::from_halves(high, members.number("seq_lo")?))
+/// The high half of the number, which without ESN is there and 0.
+pub fn seq_hi(members: Members<'_>, esn: bool) -> Result<u32, String> {
+    match members.number("seq_hi")? {
+        1.. if !esn => Err("seq_hi is not 0 without ESN".to_owned()),
+        high => Ok(high),
+    }
 }

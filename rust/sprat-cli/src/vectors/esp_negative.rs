@@ -49,7 +49,11 @@ fn run(case: &mut Case<'_>) -> Result<(), String> {
     let packet = members.hex("packet")?;
     let mut receiver = receiver(case, &packet)?;
     let (outcome, left) = receiver.receive(&packet)?;
-    match members.text("expect")? {
+    let expect = members.text("expect")?;
+    if expect != "drop" && members.get("event").is_some() {
+        case.fail("event", "null", "a value beside another verdict than drop");
+    }
+    match expect {
         "accept" => {
             verdict(case, "deliver", Verdict::Deliver, &outcome);
             let own = Head::parse(&left).map_or(0, |head| head.total_len);
@@ -74,11 +78,7 @@ fn run(case: &mut Case<'_>) -> Result<(), String> {
 /// A receiver whose window is fresh and whose high half is `seq_hi`.
 fn receiver(case: &mut Case<'_>, packet: &[u8]) -> Result<Receiver, String> {
     let mut sa = case::read_sa(case)?;
-    let high = if sa.params.esn {
-        case.members().number("seq_hi")?
-    } else {
-        0
-    };
+    let high = case::seq_hi(case.members(), sa.params.esn)?;
     let low = received_number(packet).unwrap_or(1);
     let sn = Sn64::from_halves(high, low);
     // With anti-replay on, number 0 would be refused for itself.

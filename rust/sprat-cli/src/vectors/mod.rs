@@ -9,13 +9,18 @@ mod esp_negative;
 mod published;
 mod replay;
 
-use std::io::Write;
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use crate::fail::{Fail, Outcome, complain};
 use case::{Case, Failure};
+
+/// Longest file that is read, octets.
+const MAX_LEN: u64 = 64 << 20;
 
 /// A kind of file and how to run the cases of its lists.
 struct Kind {
@@ -42,11 +47,7 @@ pub fn run(files: &[PathBuf]) -> Result<Outcome, Fail> {
     let mut tally = Tally::default();
     let mut out = std::io::stdout().lock();
     for file in files {
-        let text = std::fs::read_to_string(file).map_err(|error| error.to_string());
-        let document = text.and_then(|text| {
-            serde_json::from_str::<Value>(&text).map_err(|error| error.to_string())
-        });
-        let ran = match &document {
+        let ran = match &read(file) {
             Ok(document) => run_document(document, &mut tally, &mut out, file)?,
             Err(error) => Err(error.clone()),
         };
@@ -71,6 +72,19 @@ pub fn run(files: &[PathBuf]) -> Result<Outcome, Fail> {
     }
 }
 
+fn read(path: &Path) -> Result<Value, String> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| {
+        // One octet more than allowed tells that it is too long.
+        file.take(MAX_LEN + 1).read_to_string(&mut text)
+    });
+    match read {
+        Err(error) => Err(error.to_string()),
+        Ok(len) if len as u64 > MAX_LEN => Err(format!("longer than {MAX_LEN} octets")),
+        Ok(_) => serde_json::from_str(&text).map_err(|error| error.to_string()),
+    }
+}
+
 /// `Ok(Err(…))` is a file that cannot be understood.
 fn run_document(
     document: &Value,
@@ -86,8 +100,14 @@ fn run_document(
         }
     };
     for (list, cases) in lists {
+        let mut ids = HashSet::new();
         for (index, value) in cases.iter().enumerate() {
             let mut case = Case::new(value, format!("{list}[{index}]"));
+            match value.get("id").and_then(Value::as_str) {
+                Some(id) if ids.insert(id) => {}
+                Some(_) => case.fail("id", "another one in each case", "used before"),
+                None => case.fail("id", "text", "none"),
+            }
             if let Err(text) = (kind.run)(&mut case) {
                 case.fail("not run", "a case of this kind", &text);
             }

@@ -195,6 +195,14 @@ fn esp_aead_numbers(members: Members<'_>, esp: &[u8]) -> Result<Numbers, String>
     })
 }
 
+/// The number of a packet: 32 bits without ESN.
+fn sequence(members: Members<'_>) -> Result<Sn64, String> {
+    if members.flag("esn")? {
+        return members.number("seq").map(Sn64);
+    }
+    members.number::<u32>("seq").map(|low| Sn64(low.into()))
+}
+
 fn esp_packet(case: &mut Case<'_>) -> Result<(), String> {
     let members = case.members();
     let encr = case::encr(members)?;
@@ -212,7 +220,7 @@ fn esp_packet(case: &mut Case<'_>) -> Result<(), String> {
         params,
         suite: suite(members)?,
     };
-    let sn = Sn64(members.number("seq")?);
+    let sn = sequence(members)?;
     let (input, iv) = (members.hex("input_packet")?, members.hex("iv")?);
     let known = tx::Known {
         sn,
@@ -293,7 +301,7 @@ fn cbc_packet(case: &mut Case<'_>) -> Result<(), String> {
     let mut packet = input.get(..at).unwrap_or(&[]).to_vec();
     packet.resize(header_len, 0);
     packet.extend(members.number::<u32>("spi")?.to_be_bytes());
-    packet.extend(members.number::<u32>("seq")?.to_be_bytes());
+    packet.extend(sequence(members)?.low().to_be_bytes());
     packet.extend(iv);
     let mut data = clear.clone();
     primitive::aes_cbc_encrypt(&key, &iv, &mut data).map_err(refused)?;

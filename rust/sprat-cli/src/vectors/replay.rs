@@ -17,9 +17,13 @@ type Window = ReplayWindow<Vec<u64>>;
 fn run(case: &mut Case<'_>) -> Result<(), String> {
     let members = case.members();
     let (width, esn) = (members.number("window")?, members.flag("esn")?);
+    let steps = members.list("steps")?;
+    if width == 0 || steps.is_empty() {
+        return Err("a scenario has a window and steps".to_owned());
+    }
     let mut window = ReplayWindow::new(vec![0; words_for(width)], width, esn).ok_or("no window")?;
     window.start_at(Sn64(members.number("start_T")?));
-    for (index, step) in members.list("steps")?.iter().enumerate() {
+    for (index, step) in steps.iter().enumerate() {
         let told = |what: &str| format!("step {index}: {what}");
         let step = Members::of(step);
         inference(case, &window, step, esn).map_err(|error| told(&error))?;
