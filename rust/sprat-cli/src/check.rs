@@ -1,17 +1,21 @@
 //! `sprat sa check`.
 
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use sprat_config::{Config, Direction, SaConfig};
 use sprat_core::crypto::Integ;
 use sprat_core::sa::Mode;
 
-use crate::fail::{Fail, Outcome};
+use crate::fail::{Fail, Outcome, complain};
 
 /// Tells every fault of the file, or lists its SAs.
 pub fn run(file: &Path) -> Result<Outcome, Fail> {
     let config = Config::load(file).map_err(Fail::Config)?;
+    for path in &config.key_files {
+        warn_if_shared(path);
+    }
     let mut rows = vec![
         [
             "SA",
@@ -43,6 +47,17 @@ pub fn run(file: &Path) -> Result<Outcome, Fail> {
         config.policies.len()
     )?;
     Ok(Outcome::Well)
+}
+
+/// Whoever may read a key may read and forge every packet.
+fn warn_if_shared(path: &Path) {
+    let mode = std::fs::metadata(path).map_or(0, |data| data.mode() & 0o777);
+    if mode & 0o044 != 0 {
+        complain(format_args!(
+            "warning: {}: holds keys, and others than its owner may read it (mode {mode:04o})",
+            path.display()
+        ));
+    }
 }
 
 fn widths(rows: &[[String; 7]]) -> [usize; 7] {

@@ -6,9 +6,11 @@ use clap::{Args, Parser, Subcommand};
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  all is well
-  1  a case, a packet or a configuration is wrong
-  2  the command line or a file cannot be understood";
+  0    all is well
+  1    a case or a packet is wrong, or the configuration is, which cannot be
+       read or used as it stands
+  2    the command line or another file cannot be understood
+  141  the reader of the output went away before the end";
 
 const VECTORS_HELP: &str = "\
 Examples:
@@ -18,27 +20,34 @@ The last line is `N passed, N failed, N skipped`; skipped are cases of a kind
 or list that sprat does not know, and they make the command fail.
 
 Exit codes:
-  0  every case passed
-  1  a case failed
-  2  a file cannot be read or understood";
+  0    every case passed
+  1    a case failed
+  2    a file cannot be read or understood
+  141  the reader of the output went away before the end";
 
 const OPEN_HELP: &str = "\
 Without --in packets are hex digits, one IP packet an argument or, without
 arguments, a line of standard input; each opened packet is one line of output.
-Packets that are not ESP come out unchanged.
+Packets that are not ESP come out unchanged. What is refused, also for want of
+an SA, is a line on standard error; a dummy packet is one, too, but no fault.
 
 With --in every packet of the capture that an SA opens is written without ESP
 (link type RAW); all others are written unchanged, with a comment that names SA
-and drop reason where an SA refused. Fragments are reported, not reassembled.
+and drop reason where an SA refused. A packet without an SA is no fault here: a
+capture may hold more than there are keys for. Fragments are reported, not
+reassembled. Comments of packets are kept; their flags, the names of
+interfaces, resolved names and decryption secrets are not.
 
 Examples:
   sprat open --sa sas.toml 4500007404d2...
   sprat open --sa sas.toml --in wire.pcapng --out clear.pcapng
 
 Exit codes:
-  0  everything that met an SA was opened
-  1  a packet was refused, or the configuration is wrong
-  2  the command line or a file cannot be understood";
+  0    everything that met an SA was opened, or was a dummy
+  1    a packet was refused, cut by the snaplen or damaged, or the configuration
+       is wrong, or cannot be read
+  2    the command line or a capture cannot be understood
+  141  the reader of the output went away before the end";
 
 const SEAL_HELP: &str = "\
 Without --in packets are hex digits, one IP packet an argument or, without
@@ -53,20 +62,25 @@ Examples:
   sprat seal --sa sas.toml --sa-name to-b --in clear.pcap --out wire.pcapng
 
 Exit codes:
-  0  every packet was sealed
-  1  a packet was refused, or the configuration is wrong
-  2  the command line or a file cannot be understood";
+  0    every packet was sealed
+  1    a packet was refused or damaged, or the configuration is wrong, or cannot
+       be read
+  2    the command line or a capture cannot be understood
+  141  the reader of the output went away before the end";
 
 const CHECK_HELP: &str = "\
 Every fault is one line `file:line: key: what is wrong; allowed: ...`. A file
-without fault gives a table of its SAs; keys are never printed.
+without fault gives a table of its SAs; keys are never printed. A warning tells
+where others than the owner may read a file with keys.
 
 Example:
   sprat sa check sas.toml
 
 Exit codes:
-  0  the file is right
-  1  it is not";
+  0    the file is right
+  1    it is not, or cannot be read
+  2    the command line cannot be understood
+  141  the reader of the output went away before the end";
 
 /// Lean IPsec: run test vectors, seal and open packets, check configurations.
 #[derive(Debug, Parser)]
@@ -90,7 +104,7 @@ pub enum Command {
     #[command(after_help = SEAL_HELP)]
     Seal(SealArgs),
     /// Work on security associations
-    #[command(after_help = CHECK_HELP)]
+    #[command(after_help = EXIT_CODES)]
     Sa {
         /// What to do with them.
         #[command(subcommand)]

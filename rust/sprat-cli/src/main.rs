@@ -9,12 +9,13 @@ mod check;
 mod cli;
 mod fail;
 mod hex;
+mod man;
 mod packets;
 mod vectors;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
 use cli::{Cli, Command, SaCommand};
 use fail::{Fail, Outcome};
@@ -42,11 +43,6 @@ fn run(command: Command) -> Result<Outcome, Fail> {
         Command::Sa {
             command: SaCommand::Check { file },
         } => check::run(&file),
-        Command::Man { dir } => {
-            std::fs::create_dir_all(&dir).map_err(|error| Fail::file(&dir, error))?;
-            clap_mangen::generate_to(Cli::command(), &dir)
-                .map_err(|error| Fail::file(&dir, error))?;
-            Ok(Outcome::Well)
-        }
+        Command::Man { dir } => man::run(&dir),
     }
 }

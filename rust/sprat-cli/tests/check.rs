@@ -68,6 +68,27 @@ fn old_transforms_work_here() {
 }
 
 #[test]
+fn files_with_keys_that_others_may_read_are_warned_of() {
+    let dir = Dir::new("modes");
+    dir.file("key", "00".repeat(16));
+    let text = "[[sa]]\nname = \"a\"\nspi = 256\nmode = \"transport\"\nencr = \"aes-ccm-8\"\n";
+    let beside = format!("{text}encr_key_file = \"key\"\nsalt = \"010203\"\n");
+    let sas = dir.file("sas.toml", beside);
+    assert_eq!(sprat(&["sa", "check", &sas], "").err, "");
+    dir.mode("key", 0o640);
+    dir.mode("sas.toml", 0o604);
+    let run = sprat(&["sa", "check", &sas], "");
+    assert_eq!((run.code, run.err.lines().count()), (Some(0), 2), "{run:?}");
+    for told in ["key: holds keys, ", "(mode 0640)", "(mode 0604)"] {
+        assert!(run.err.contains(told), "{run:?}");
+    }
+    // A file without keys may be read by anyone.
+    let keyless = dir.file("none.toml", "[gateway]\nstate_file = \"s\"\n");
+    dir.mode("none.toml", 0o644);
+    assert_eq!(sprat(&["sa", "check", &keyless], "").err, "");
+}
+
+#[test]
 fn a_missing_file_is_an_error() {
     let run = sprat(&["sa", "check", "/nowhere/sas.toml"], "");
     assert_eq!((run.code, run.out.as_str()), (Some(1), ""));
@@ -115,4 +136,9 @@ fn man_pages_are_written_for_every_command() {
         );
     }
     assert!(!std::fs::exists(format!("{pages}/sprat-man.1")).unwrap());
+    let open = std::fs::read_to_string(format!("{pages}/sprat-open.1")).unwrap();
+    let synopsis = ".SH SYNOPSIS\nsprat open [OPTIONS] \\-\\-sa <FILE> [HEX]...\n";
+    assert!(open.contains(synopsis), "{open}");
+    let sa = std::fs::read_to_string(format!("{pages}/sprat-sa.1")).unwrap();
+    assert!(!sa.contains("file:line"), "{sa}");
 }
