@@ -322,3 +322,43 @@ fn files_that_are_not_understood_are_errors() {
     assert_eq!(run.code, Some(2));
     assert_eq!(sprat(&["vectors"], "").code, Some(2));
 }
+
+/// Values of SP 800-38B (D.2, D.3), and of OpenSSL for the tags of CCM.
+#[test]
+fn published_values_may_have_lengths_that_no_sa_has() {
+    const KEY_192: &str = "8e73b0f7da0e6452c810f32b809079e562f8ead2522c6b7b";
+    const KEY_256: &str = "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4";
+    let mac = |key: &str, mac: &str| {
+        let icv = &mac[..24];
+        format!(
+            r#"{{"id":"{mac}","kind":"mac","integ":"AUTH_AES_CMAC_96","key":"{key}","data":"",
+                "icv":"{icv}","full_mac":"{mac}"}}"#
+        )
+    };
+    let aead = |tag_len: usize, tag: &str| {
+        format!(
+            r#"{{"id":"{tag_len}","kind":"aead","encr":"AES-CCM L=4 M={tag_len}","plaintext":"a5a5a5a5a5",
+                "key":"000102030405060708090a0b0c0d0e0f","nonce":"101112131415161718191a",
+                "aad":"0001020304050607","ciphertext":"e9cad87e65","tag":"{tag}"}}"#
+        )
+    };
+    let cases = [
+        mac(KEY_192, "d17ddf46adaacde531cac483de7a9367"),
+        mac(KEY_256, "028962f61b7bf89efc6b551f4667d983"),
+        aead(4, "8637c119"),
+        aead(6, "fbe40b11614c"),
+        aead(10, "f29cd01e71c41f0b3fc8"),
+        aead(14, "85f7e2583361f818eda16beea5f6"),
+    ];
+    let text = format!(
+        r#"{{"kind":"esp-published","number_of_cases":{{"vectors":{}}},"vectors":[{}]}}"#,
+        cases.len(),
+        cases.join(",")
+    );
+    let dir = Dir::new("lengths");
+    let run = sprat(&["vectors", &dir.file("lengths.json", text)], "");
+    assert_eq!(
+        (run.code, run.out.as_str()),
+        (Some(0), "6 passed, 0 failed, 0 skipped\n")
+    );
+}

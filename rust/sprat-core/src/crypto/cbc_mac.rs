@@ -10,9 +10,9 @@ use zeroize::Zeroize;
 
 use super::ccm::Block;
 
-/// Expanded keys.
-pub(super) struct CbcMac {
-    chain: Aes128Enc,
+/// Expanded keys, with the cipher `C` in the chain.
+pub(super) struct CbcMac<C = Aes128Enc> {
+    chain: C,
     /// Goes into a last block that is whole.
     whole: Block,
     /// Goes into a last block that had to be padded.
@@ -20,18 +20,9 @@ pub(super) struct CbcMac {
 }
 
 impl CbcMac {
-    /// Keys of AES-CMAC: L doubled once and twice (RFC 4493 s2.3).
+    /// Keys of AES-CMAC as IPsec uses it (RFC 4494).
     pub fn cmac(key: &[u8; 16]) -> Self {
-        let chain = Aes128Enc::new(key.into());
-        let mut l = Block::default();
-        chain.encrypt_block(&mut l);
-        let whole = doubled(&l);
-        l.zeroize();
-        CbcMac {
-            padded: doubled(&whole),
-            whole,
-            chain,
-        }
+        Self::cmac_with(Aes128Enc::new(key.into()))
     }
 
     /// Keys of AES-XCBC-MAC: the key encrypts three constants (RFC 3566 s4.1).
@@ -51,6 +42,22 @@ impl CbcMac {
             padded: derive(3),
         }
     }
+}
+
+impl<C: BlockCipherEncrypt<BlockSize = U16>> CbcMac<C> {
+    /// Keys of AES-CMAC with a key of any AES: L doubled once and twice (RFC
+    /// 4493 s2.3, SP 800-38B s6.1).
+    pub fn cmac_with(chain: C) -> Self {
+        let mut l = Block::default();
+        chain.encrypt_block(&mut l);
+        let whole = doubled(&l);
+        l.zeroize();
+        CbcMac {
+            padded: doubled(&whole),
+            whole,
+            chain,
+        }
+    }
 
     /// The MAC over the parts, as if they were one string; 16 octets.
     pub fn over(&self, parts: &[&[u8]]) -> Block {
@@ -66,7 +73,7 @@ impl CbcMac {
     }
 }
 
-impl Drop for CbcMac {
+impl<C> Drop for CbcMac<C> {
     fn drop(&mut self) {
         self.whole.zeroize();
         self.padded.zeroize();
