@@ -232,6 +232,12 @@ fn what_a_case_must_not_leave_out_fails() {
         ),
         (
             "replay",
+            "\"forged\": false,\n     \"verdict\": \"replay\"",
+            "\"verdict\": \"replay\"",
+            "no member \"forged\"",
+        ),
+        (
+            "replay",
             "\"window\": 32",
             "\"window\": 0",
             "has a window and steps",

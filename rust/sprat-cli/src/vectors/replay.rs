@@ -66,6 +66,7 @@ fn inference(
 
 /// A receiver's order: infer, check, verify, mark (RFC 4303 s3.4.3).
 fn receive(window: &mut Window, step: Members<'_>) -> Result<&'static str, String> {
+    let (forged, true_high) = (step.flag("forged")?, step.number::<u32>("seq_hi_true")?);
     let sn = match window.infer(step.number("seq_lo")?) {
         Ok(sn) => sn,
         Err(reason) => return Ok(reason.counter()),
@@ -74,7 +75,7 @@ fn receive(window: &mut Window, step: Members<'_>) -> Result<&'static str, Strin
         return Ok(reason.counter());
     }
     // The ICV covers the true high half: another one does not verify.
-    if step.flag("forged")? || step.number::<u32>("seq_hi_true")? != sn.high() {
+    if forged || true_high != sn.high() {
         return Ok("integrity");
     }
     Ok(window
