@@ -6,8 +6,8 @@ use core::ops::Range;
 use crate::crypto::{Encr, EspSuite, Integ, Numbers, OpenFailed};
 use crate::error::DropReason;
 use crate::num::Spi;
-use crate::wire::ip::{Head, Version, proto};
-use crate::wire::{tcp, udp};
+use crate::wire::ip::{self, Head, Version, proto};
+use crate::wire::tcp;
 
 use super::expert::Expert;
 use super::field::Field;
@@ -111,6 +111,9 @@ pub enum Frame {
 pub fn frame(octets: &[u8]) -> Frame {
     let prefix = tcp::PREFIX.len();
     // As a length, "IK" is as good as any; the whole prefix is not met by chance.
+    if octets.len() < prefix && tcp::PREFIX.starts_with(octets) {
+        return Frame::More;
+    }
     if octets.starts_with(&tcp::PREFIX) {
         return Frame::Whole {
             len: prefix,
@@ -215,6 +218,9 @@ impl<S: Sink + ?Sized> Run<'_, S> {
         let cipher_len = self.input.reported.checked_sub(HEADER + iv + icv);
         let fits = |len: usize| len >= 2 && len.is_multiple_of(suite.pad_align());
         if !cipher_len.is_some_and(fits) {
+            if self.input.quoted {
+                return self.cut_off();
+            }
             // Before the number: RFC 4303 s3.4.3 wants lengths checked first.
             self.outcome.reason = Some(DropReason::Malformed);
             return;
@@ -223,16 +229,18 @@ impl<S: Sink + ?Sized> Run<'_, S> {
             self.nonce(iv);
         }
         if octets.len() < self.input.reported {
-            let expert = Some(Expert::Truncated);
-            self.sink
-                .concluded(Field::Truncated, None, Value::Number(1), expert);
-            return;
+            return self.cut_off();
+        }
+        let opened = self.open(plain);
+        // An error message quotes the beginning of a packet, often less than all.
+        if self.input.quoted && opened == Err(DropReason::Integrity) {
+            return self.cut_off();
         }
         let end = octets.len() - icv;
         self.sink
             .octets(Field::Encrypted, HEADER + iv, end - HEADER - iv);
         let icv_span = Some(self.sink.octets(Field::Icv, end, icv));
-        self.open(icv_span, plain);
+        self.verdict(icv_span, opened);
         if self.outcome.verified {
             let text = plain.get(self.outcome.plaintext.clone());
             self.plaintext(text.unwrap_or(&[]));
@@ -269,22 +277,38 @@ impl<S: Sink + ?Sized> Run<'_, S> {
         }
     }
 
-    fn open(&mut self, icv_span: Option<u16>, plain: &mut [u8]) {
-        let suite = &self.sa.suite;
+    /// There is less than the packet had.
+    fn cut_off(&mut self) {
+        let expert = Some(Expert::Truncated);
+        self.sink
+            .concluded(Field::Truncated, None, Value::Number(1), expert);
+    }
+
+    fn open(&self, plain: &mut [u8]) -> Result<(), DropReason> {
         let body = self.input.octets.get(HEADER..).unwrap_or(&[]);
-        let Some(room) = plain.get_mut(..body.len()) else {
-            return self.refuse(DropReason::NoRoom);
-        };
+        let room = plain.get_mut(..body.len()).ok_or(DropReason::NoRoom)?;
         room.copy_from_slice(body);
-        match suite.open(&self.numbers(), room) {
+        let opened = self.sa.suite.open(&self.numbers(), room);
+        opened.map_err(|failed| match failed {
+            OpenFailed::Malformed => DropReason::Malformed,
+            OpenFailed::Integrity => DropReason::Integrity,
+        })
+    }
+
+    fn verdict(&mut self, icv_span: Option<u16>, opened: Result<(), DropReason>) {
+        match opened {
             Ok(()) => {
+                let (suite, len) = (&self.sa.suite, self.input.octets.len() - HEADER);
                 self.outcome.verified = true;
-                self.outcome.plaintext = suite.iv_len()..body.len() - suite.icv_len();
+                self.outcome.plaintext = suite.iv_len()..len - suite.icv_len();
             }
-            Err(OpenFailed::Malformed) => self.outcome.reason = Some(DropReason::Malformed),
-            Err(OpenFailed::Integrity) => self.refuse(DropReason::Integrity),
+            Err(DropReason::Malformed) => {
+                self.outcome.reason = Some(DropReason::Malformed);
+                return;
+            }
+            Err(reason) => self.refuse(reason),
         }
-        if self.outcome.reason != Some(DropReason::Malformed) {
+        if opened != Err(DropReason::NoRoom) {
             let good = u64::from(self.outcome.verified);
             self.sink.fact(Field::IcvGood, icv_span, good);
             self.sink.fact(Field::IcvBad, icv_span, 1 - good);
@@ -369,12 +393,11 @@ impl<S: Sink + ?Sized> Run<'_, S> {
                 }
             }
             _ if self.sa.mode == SaMode::Tunnel => None,
-            // A UDP Length that cannot be is left to the UDP dissector.
-            proto::UDP => {
-                let len = udp::Repr::parse(front).map_or(front.len(), |repr| repr.len);
+            // A length that cannot be is left to the next dissector.
+            _ => {
+                let len = ip::stated_len(next, front).unwrap_or(front.len());
                 Some((Inner::Protocol(next), len))
             }
-            _ => Some((Inner::Protocol(next), front.len())),
         }
     }
 

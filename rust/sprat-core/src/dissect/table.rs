@@ -50,9 +50,8 @@ pub struct Sa {
 
 impl Sa {
     /// How narrow its addresses are: the narrowest SA that fits is taken.
-    fn rank(&self) -> u8 {
-        let given = |range: AddrRange| u8::from(range != AddrRange::Any);
-        2 * given(self.destination) + given(self.source)
+    fn rank(&self) -> (u32, u32) {
+        (narrowness(self.destination), narrowness(self.source))
     }
 
     fn fits(&self, source: Option<IpAddr>, destination: Option<IpAddr>) -> bool {
@@ -61,6 +60,18 @@ impl Sa {
             None => *range == AddrRange::Any,
         };
         inside(&self.source, source) && inside(&self.destination, destination)
+    }
+}
+
+/// Leading bits that all addresses of a range share, plus 1; 0 for any address.
+fn narrowness(range: AddrRange) -> u32 {
+    match range {
+        AddrRange::Any => 0,
+        AddrRange::Range { first, last } => match (first, last) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => 1 + (a.to_bits() ^ b.to_bits()).leading_zeros(),
+            (IpAddr::V6(a), IpAddr::V6(b)) => 1 + (a.to_bits() ^ b.to_bits()).leading_zeros(),
+            _ => 0,
+        },
     }
 }
 
@@ -235,6 +246,20 @@ pub(super) mod tests {
             class(&table, &[0, 0, 1, 1], Encap::Ip, (1, 2)),
             Class::NoSa(Spi(257))
         );
+    }
+
+    #[test]
+    fn a_longer_prefix_is_narrower() {
+        let mut table = Table::new();
+        for bits in [8, 32, 24] {
+            table.add(Sa {
+                destination: AddrRange::prefix(v4(2), bits).unwrap(),
+                ..sa(256)
+            });
+        }
+        let found = |ends| class(&table, &[0, 0, 1, 0, 9], Encap::Ip, ends);
+        assert_eq!(found((1, 2)), Class::Esp(1));
+        assert_eq!(found((1, 3)), Class::Esp(2));
     }
 
     #[test]

@@ -121,6 +121,9 @@ fn the_udp_length_and_the_ip_length_cut_tfc_padding() {
     let (outcome, lines) = show(&sa(300), &input(&packet(7, &udp)));
     assert_eq!(outcome.payload, 0..9);
     assert!(lines.contains(&"tfc@p9+5".to_string()), "{lines:?}");
+    let options = [&[17, 0, 1, 4, 0, 0, 0, 0][..], &udp[..15], &[60]].concat();
+    let (outcome, _) = show(&sa(300), &input(&packet(7, &options)));
+    assert_eq!((outcome.reason, outcome.payload), (None, 0..17));
     let mut ip = Vec::from([0x45, 0, 0, 20, 0, 0, 0, 0, 64, 6]);
     ip.resize(20, 0);
     ip.extend([0xaa, 0xaa, 0, 4]);
@@ -185,6 +188,22 @@ fn fragments_and_cut_packets_are_not_decrypted() {
 }
 
 #[test]
+fn a_quotation_that_does_not_verify_is_cut_off() {
+    let octets = packet(7, &[9, 9, 9, 9, 9, 1, 1, 6]);
+    for len in 8..octets.len() {
+        let mut quoted = input(&octets[..len]);
+        quoted.quoted = true;
+        let (outcome, lines) = show(&sa(300), &quoted);
+        assert_eq!((outcome.verified, outcome.reason), (false, None), "{len}");
+        assert!(lines.contains(&"truncated=1 !truncated".to_string()));
+        assert!(!lines.iter().any(|line| line.contains("icv")), "{lines:?}");
+    }
+    let mut quoted = input(&octets);
+    quoted.quoted = true;
+    assert!(show(&sa(300), &quoted).0.verified);
+}
+
+#[test]
 fn implicit_iv_nonce_and_aad_hold_the_64_bit_number() {
     let mut one = with(300, Encr::AesCcm8Iiv, Integ::None);
     one.esn = true;
@@ -210,6 +229,8 @@ fn messages_of_a_tcp_stream_have_their_length_in_front() {
     assert_eq!(frame(&[0, 2]), whole(2, 2));
     assert_eq!(frame(&[0, 1]), Frame::Lost);
     assert_eq!(frame(&[0]), Frame::More);
+    assert_eq!(frame(b"IKETC"), Frame::More);
+    assert_eq!(frame(b"IKEtcp"), whole(0x494b, 2));
 }
 
 proptest! {
