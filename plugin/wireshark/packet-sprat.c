@@ -46,6 +46,7 @@ typedef struct {
     proto_tree            *tree;    /* where the next layer goes */
     proto_tree            *own;     /* where our fields go */
     tvbuff_t              *plain;   /* what was decrypted, or NULL */
+    bool                   over_ip; /* not in UDP or TCP, which pass on other data than IP */
     sprat_dissect_span     spans[SPANS_MAX];
     sprat_dissect_out      out;
 } sprat_packet_t;
@@ -163,7 +164,7 @@ dissect_inner(sprat_packet_t *p, void *data)
     }
     match = p->pinfo->match_uint;
     p->pinfo->match_uint = p->out.protocol;
-    call_dissector_only(handle, payload, p->pinfo, p->tree, data);
+    call_dissector_with_data(handle, payload, p->pinfo, p->tree, p->over_ip ? data : NULL);
     p->pinfo->match_uint = match;
 }
 
@@ -193,6 +194,20 @@ ip_octets(const address *from, const uint8_t **octets, size_t *len)
     *len = ip ? (size_t)from->len : 0;
 }
 
+/* Numbers the packets of a frame: there can be several, side by side in a TCP
+ * segment or one in another. */
+static uint32_t
+next_in_frame(packet_info *pinfo)
+{
+    uint32_t *count = (uint32_t *)p_get_proto_data(pinfo->pool, pinfo, proto_sprat, 0);
+
+    if (count == NULL) {
+        count = wmem_new0(pinfo->pool, uint32_t);
+        p_add_proto_data(pinfo->pool, pinfo, proto_sprat, 0, count);
+    }
+    return (*count)++;
+}
+
 /* Lets the library look at the packet. What it concluded about the number is
  * kept with the frame: frames are dissected again, and in any order. */
 static int32_t
@@ -200,7 +215,7 @@ ask_library(sprat_packet_t *p, const sprat_dissect_ctx *sas, uint32_t flags)
 {
     int len = tvb_captured_length(p->tvb);
     bool visited = PINFO_FD_VISITED(p->pinfo);
-    uint32_t layer = p->pinfo->curr_layer_num;
+    uint32_t nth = next_in_frame(p->pinfo);
     sprat_dissect_report *kept;
     sprat_dissect_in in;
     int32_t status;
@@ -214,7 +229,7 @@ ask_library(sprat_packet_t *p, const sprat_dissect_ctx *sas, uint32_t flags)
     in.reported = tvb_reported_length(p->tvb);
     ip_octets(&p->pinfo->src, &in.source, &in.source_len);
     ip_octets(&p->pinfo->dst, &in.destination, &in.destination_len);
-    kept = (sprat_dissect_report *)p_get_proto_data(wmem_file_scope(), p->pinfo, proto_sprat, layer);
+    kept = (sprat_dissect_report *)p_get_proto_data(wmem_file_scope(), p->pinfo, proto_sprat, nth);
     if (kept != NULL)
         in.report = *kept;
 
@@ -228,7 +243,7 @@ ask_library(sprat_packet_t *p, const sprat_dissect_ctx *sas, uint32_t flags)
     if (status == 0 && kept == NULL && !visited && p->out.report.known) {
         kept = wmem_new(wmem_file_scope(), sprat_dissect_report);
         *kept = p->out.report;
-        p_add_proto_data(wmem_file_scope(), p->pinfo, proto_sprat, layer, kept);
+        p_add_proto_data(wmem_file_scope(), p->pinfo, proto_sprat, nth, kept);
     }
     return status;
 }
@@ -267,6 +282,7 @@ dissect_by(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data,
     p->pinfo = pinfo;
     p->tree = tree;
     p->plain = NULL;
+    p->over_ip = (flags & (SPRAT_DISSECT_UDP | SPRAT_DISSECT_TCP)) == 0;
     if (ask_library(p, sas, flags) != 0) {
         proto_tree_add_expert(tree, pinfo, &ei_ids[SPRAT_DISSECT_EXPERT_PANIC], tvb, 0, -1);
         return call_dissector_only(otherwise, tvb, pinfo, tree, data);

@@ -237,6 +237,43 @@ class Coexistence(unittest.TestCase):
         self.assertEqual(text.count("IPsec in TCP (RFC 9329)"), 4)
         self.assertIn("the TCP stream is not framed as RFC 9329 says", text)
 
+    def test_a_tcp_prefix_in_two_segments(self):
+        message = esp(SPI, 1, udp(b"data"), 17)
+        stream = b"IKETCP" + (2 + len(message)).to_bytes(2, "big") + message
+        path = tshark.file("prefix.pcap", pcap([ipv4(6, tcp(stream[:3], 1)), ipv4(6, tcp(stream[3:], 4))]))
+        shown = tshark.fields(path, ["sprat.esp.icv_good"], *table(null_row()), "-d", "tcp.port==4500,sprat")
+        self.assertEqual([f["sprat.esp.icv_good"] for f in shown], ["", "1"])
+
+    def test_packets_side_by_side_in_a_segment_have_numbers_of_their_own(self):
+        forged = bytearray(esp(SPI, 7, udp(b"data"), 17))
+        forged[-1] ^= 1
+        messages = [bytes(forged), esp(SPI, 9, udp(b"data"), 17)]
+        stream = b"".join((2 + len(m)).to_bytes(2, "big") + m for m in messages)
+        again = (2 + len(messages[1])).to_bytes(2, "big") + messages[1]
+        path = tshark.file("side.pcap", pcap([ipv4(6, tcp(stream, 1)), ipv4(6, tcp(again, 1 + len(stream)))]))
+        for passes in ([], ["-2"]):
+            text = tshark.output("-V", "-r", path, *table(null_row()), "-d", "tcp.port==4500,sprat", *passes)
+            self.assertEqual(re.findall(r"Drop reason: ([a-z-]+)", text), ["integrity", "replay"])
+
+    def test_what_tcp_says_of_itself_is_not_taken_for_an_ip_header(self):
+        # The first octet of what TCP passes on is the end of its number: 6, as of IPv6.
+        message = esp(SPI, 1, bytes([17, 0, 1, 4, 0, 0, 0, 0]) + udp(b"data"), 60)
+        packets = [ipv4(6, tcp((2 + len(message)).to_bytes(2, "big") + message, 6))]
+        options = [*table(null_row()), "-d", "tcp.port==4500,sprat", "-o", "tcp.relative_sequence_numbers:FALSE"]
+        report = tshark.output("-q", "-z", "endpoints,ipv6", "-r", tshark.file("six.pcap", pcap(packets)), *options)
+        self.assertRegex(report, r"Rx Bytes +\|\n=+\n$")
+
+    def test_the_payload_of_a_disabled_protocol_is_shown_as_data(self):
+        packet = ipv4(50, esp(SPI, 1, udp(b"data"), 17))
+        self.assertEqual(self.layers(packet, "--disable-protocol", "udp"), "raw:ip:sprat:data")
+
+    def test_a_quotation_in_an_icmp_error_is_cut_off_not_forged(self):
+        packet = ipv4(50, esp(SPI, 1, udp(bytes(64)), 17))
+        errors = [ipv4(1, bytes([3, 1, 0, 0, 0, 0, 0, 0]) + packet[:n]) for n in (28, 60, len(packet))]
+        names = [f"sprat.esp.{name}" for name in ("truncated", "drop_reason", "icv_good")]
+        shown = tshark.fields(tshark.file("quoted.pcap", pcap(errors)), names, *table(null_row()))
+        self.assertEqual([tuple(f.values()) for f in shown], [("1", "", ""), ("1", "", ""), ("", "", "1")])
+
 
 class Tables(unittest.TestCase):
     def refused(self, wrong: str, message: str):
