@@ -8,7 +8,7 @@ use crate::num::Sn64;
 use crate::sa::{Df, Mode, SaParams, SaTx, Tunnel};
 use crate::time::Instant;
 use crate::wire::ip::{self, Fragment, Head, Outer, Version, proto};
-use crate::wire::udp;
+use crate::wire::{put, udp};
 
 /// Longest IV of any transform, octets.
 const MAX_IV: usize = 16;
@@ -471,11 +471,12 @@ fn write(
     let udp_at = plan.ip_len();
     let payload_at = esp_at + HEADER_LEN + plan.iv_len;
     let esp = packet.get_mut(esp_at..)?;
-    let (header, rest) = esp.split_at_mut_checked(HEADER_LEN)?;
-    let (spi, sn) = header.split_at_mut_checked(4)?;
-    ip::copy(spi, &numbers.spi.to_octets());
-    ip::copy(sn, &numbers.sn.low().to_be_bytes());
-    ip::copy(rest, iv);
+    put(esp, 0, numbers.spi.to_octets()).ok()?;
+    put(esp, 4, numbers.sn.low().to_be_bytes()).ok()?;
+    // Every IV is a multiple of 8 octets.
+    for (word, at) in iv.as_chunks::<8>().0.iter().zip((HEADER_LEN..).step_by(8)) {
+        put(esp, at, *word).ok()?;
+    }
     let tfc_at = payload_at + plan.payload_len;
     packet.get_mut(tfc_at..tfc_at + plan.tfc)?.fill(0);
     let trailer_at = tfc_at + plan.tfc;
