@@ -66,23 +66,33 @@ static void clamp_to(struct gateway *gw, uint32_t mtu)
 	gw->clamp_learnt_ms = gw->now_ms;
 }
 
-/* Tells the sender of an inner packet what fits. The library takes the address
- * of the family that the packet has and refuses the other. */
+/* Whether the library takes `from` for an answer to this packet and it is out:
+ * it refuses an address of the other family. */
+static bool answer_from(struct gateway *gw, const sprat_buf *buf, const sprat_addr *from, uint32_t mtu)
+{
+	size_t len = sizeof gw->message;
+
+	if (sprat_icmp_too_big(buf->data + buf->start, buf->len, from, mtu, gw->message, &len) != SPRAT_OK)
+		return false;
+	if (write(gw->tun, gw->message, len) == (ssize_t)len)
+		gw->tally.icmp_sent++;
+	return true;
+}
+
+/* Tells the sender of an inner packet what fits: from an address of the device,
+ * or of a gateway without one from a tunnel end. */
 static void answer_too_big(struct gateway *gw, const sprat_buf *buf, uint32_t mtu)
 {
+	const struct gw_prefixes *own = &gw->settings.addresses;
+	bool done = false;
+
 	clamp_to(gw, mtu);
 	if (!gw_bucket_take(&gw->icmp, gw->now_ms))
 		return;
-	for (size_t i = 0; i < gw->settings.addresses.count; i++) {
-		size_t len = sizeof gw->message;
-
-		if (sprat_icmp_too_big(buf->data + buf->start, buf->len, &gw->settings.addresses.list[i].address, mtu,
-				       gw->message, &len) != SPRAT_OK)
-			continue;
-		if (write(gw->tun, gw->message, len) == (ssize_t)len)
-			gw->tally.icmp_sent++;
-		return;
-	}
+	for (size_t i = 0; i < own->count && !done; i++)
+		done = answer_from(gw, buf, &own->list[i].address, mtu);
+	for (size_t i = 0; i < gw->local_count && !done; i++)
+		done = answer_from(gw, buf, &gw->locals[i], mtu);
 }
 
 /* Sends a sealed packet in fragments of at most `mtu` octets: 1 when it is out,

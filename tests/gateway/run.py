@@ -245,6 +245,19 @@ def too_big_packets_are_answered_with_the_mtu_that_fits(lab, programs):
 
 
 @test
+def too_big_is_answered_without_an_address_on_the_device(lab, programs):
+    """A gateway that only forwards: the answer comes from a tunnel end."""
+    tunnel = Tunnel(1, inner=[("10.71.0.0/24", "10.72.0.0/24"), ("fd71::/64", "fd72::/64")],
+                    extra="path_mtu = 1400")
+    sides = {"a": {"routes": ["10.72.0.0/24", "fd72::/64"]}, "b": {"routes": ["10.71.0.0/24", "fd71::/64"]}}
+    with Pair(lab, programs.plain, [tunnel, Tunnel(2, family=6)], mtu=1500, tun_addresses=[], **sides) as pair:
+        for source, target, gateway in (("10.71.0.2", "10.72.0.2", OUTER[4][0]), ("fd71::2", "fd72::2", OUTER[6][0])):
+            done, text = ping(lab, "hosta", source, target, "-M", "do", "-s", "1400", "-W", "0.5", count=1)
+            assert not done and re.search(f"From {gateway} .*mtu ?= ?1354", text, re.I), text + pair.a.report().text
+        equal("answers", pair.a.report().section("made here")[1].get("too-big answers"), 2)
+
+
+@test
 def packets_without_df_are_cut_before_sealing(lab, programs):
     tunnel = Tunnel(1, extra="path_mtu = 1200")
     with Pair(lab, programs.plain, [tunnel], mtu=1500) as pair:
