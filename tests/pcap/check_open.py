@@ -21,7 +21,7 @@ def results(sprat: str, stem: Path) -> tuple[list[bytes], list[str]]:
     done = subprocess.run(command, input=lines, capture_output=True, text=True)
     if done.returncode not in (0, 1):
         raise SystemExit(f"{stem.name}: {done.stderr}")
-    refused = {int(line): reason for reason, line in re.findall(r"^error: ([a-z-]+): .*\(line (\d+)\)$", done.stderr, re.M)}
+    refused = {int(line): reason for reason, line in re.findall(r"^(?:error:|#) ([a-z-]+): .*\(line (\d+)\)$", done.stderr, re.M)}
     opened = iter(done.stdout.split())
     return sent, [
         f"refused {refused[line]}" if line in refused else f"opened {next(opened, '')}" for line in range(1, len(sent) + 1)
