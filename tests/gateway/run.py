@@ -396,10 +396,10 @@ def no_sequence_number_is_used_twice_after_kill_9(lab, programs):
             pair.a.kill()
             pair.a.start()
         time.sleep(0.2)
-        last = pair.a.report()
         stop.set()
         for thread in threads:
             thread.join()
+        last = pair.a.report()
         seen.extend(filter(None, map(esp_of, sniffer.take())))
         sniffer.close()
         for tunnel in tunnels:
