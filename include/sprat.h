@@ -766,6 +766,8 @@ typedef struct sprat_sa_params {
     struct sprat_addr nat_source;
     /* The same for the destination address. */
     struct sprat_addr nat_destination;
+    /* Must be 0. */
+    uint8_t reserved_too[2];
     /* Lifetime in packets. */
     struct sprat_limit packets;
     /* Lifetime in octets given to the cipher. */
@@ -1462,7 +1464,7 @@ int32_t sprat_sa_reserve(struct sprat_sa *sa, uint64_t up_to_sn);
     { (uint32_t)sizeof(sprat_sa_params), 0, 0, 0, 0, 0, 0, SPRAT_DSCP_COPY, 0, \
       SPRAT_DF_COPY, 0, 0, 64, 0, 0, 0, 0, 64, 0, 0, { 0 }, 0, NULL, 0, NULL, 0, NULL, 0, \
       SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, \
-      SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, SPRAT_LIMIT_NONE, SPRAT_LIMIT_NONE, \
+      SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, { 0 }, SPRAT_LIMIT_NONE, SPRAT_LIMIT_NONE, \
       SPRAT_LIMIT_NONE, NULL, 0, NULL }
 #define SPRAT_POLICY_INIT \
     { (uint32_t)sizeof(sprat_policy), 0, 0, { 0 }, SPRAT_NO_SA, SPRAT_SELECTOR_INIT, \

@@ -401,6 +401,8 @@ pub struct sprat_sa_params {
     pub nat_source: sprat_addr,
     /// The same for the destination address.
     pub nat_destination: sprat_addr,
+    /// Must be 0.
+    pub reserved_too: [u8; 2],
     /// Lifetime in packets.
     pub packets: sprat_limit,
     /// Lifetime in octets given to the cipher.

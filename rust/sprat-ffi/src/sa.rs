@@ -78,7 +78,7 @@ fn lookup(params: &sprat_sa_params) -> Status<Lookup> {
 }
 
 fn agreed(params: &sprat_sa_params) -> Status<SaParams> {
-    if params.reserved != [0; 4] {
+    if params.reserved != [0; 4] || params.reserved_too != [0; 2] {
         return Err(SPRAT_E_ARGUMENT);
     }
     let nat = (params.nat_source.get()?, params.nat_destination.get()?);
