@@ -264,6 +264,8 @@ void frames()
 	CHECK_EQ(len, 40 + 8 + packet.size());
 	len = out.size();
 	CHECK_EQ(sprat_ipv4_fragment(packet.data(), packet.size(), 600, 0, out.data(), &len), SPRAT_E_PACKET);
+	CHECK_EQ(sprat_ip_fragment(packet.data(), packet.size(), 1280, 1, 0, out.data(), &len), SPRAT_OK);
+	CHECK_EQ(len, packet.size() + 8);
 	Octets same = packet;
 	CHECK_EQ(sprat_tcp_clamp_mss(same.data(), same.size(), 600, &flag), SPRAT_OK);
 	CHECK(flag == 0 && same == packet);

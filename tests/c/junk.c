@@ -216,6 +216,9 @@ static void to_the_rest(struct bench *bench, const uint8_t *packet, size_t len)
 	room = sizeof out;
 	status = sprat_ipv4_fragment(copy.data, len, 68 + dice(600), dice(9), out, &room);
 	CHECK(status == SPRAT_OK || status == SPRAT_E_NOT_FOUND || status == SPRAT_E_PACKET);
+	room = sizeof out;
+	status = sprat_ip_fragment(copy.data, len, 68 + dice(600), 1, dice(9), out, &room);
+	CHECK(status == SPRAT_OK || status == SPRAT_E_NOT_FOUND || status == SPRAT_E_PACKET);
 	CHECK_EQ(sprat_tcp_clamp_mss(copy.data, len, dice(1500), &flag), SPRAT_OK);
 	bench->calls[OTHER]++;
 	free(copy.data);

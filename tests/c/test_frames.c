@@ -119,6 +119,37 @@ static void fragments(void)
 	         SPRAT_E_PACKET);
 }
 
+/* The same by either function, and IPv6 behind a Fragment header of 8 octets. */
+static void fragments_of_both_families(void)
+{
+	uint8_t packet[1500], out[600], again[600], whole[1500];
+	size_t len = udp_packet(packet, 4, 1000), room = sizeof out, same = sizeof out, total = 0;
+
+	CHECK_EQ(sprat_ip_fragment(packet, len, 576, 7, 1, out, &room), SPRAT_OK);
+	CHECK_EQ(sprat_ipv4_fragment(packet, len, 576, 1, again, &same), SPRAT_OK);
+	CHECK(room == same && memcmp(out, again, room) == 0);
+	len = udp_packet(packet, 6, 1400);
+	for (uint32_t index = 0; total < len - 40 && index < 9; index++) {
+		room = sizeof out;
+		CHECK_EQ(sprat_ip_fragment(packet, len, 576, 0x01020304, index, out, &room), SPRAT_OK);
+		CHECK(room > 48 && room <= 576 && out[6] == 44 && out[40] == 17);
+		CHECK(memcmp(out + 44, "\1\2\3\4", 4) == 0);
+		CHECK(((size_t)out[42] << 8 | (out[43] & 0xf8)) == total && total + room - 48 <= sizeof whole);
+		memcpy(whole + total, out + 48, room - 48);
+		total += room - 48;
+		CHECK_EQ(out[43] & 1, total != len - 40);
+	}
+	CHECK(total == len - 40 && memcmp(whole, packet + 40, total) == 0);
+	CHECK_EQ(sprat_ip_fragment(packet, len, 576, 7, 9, out, &room), SPRAT_E_SHORT);
+	CHECK_EQ(room, 576);
+	CHECK_EQ(sprat_ip_fragment(packet, len, 576, 7, 9, out, &room), SPRAT_E_NOT_FOUND);
+	CHECK_EQ(sprat_ip_fragment(packet, len, 55, 7, 0, out, &room), SPRAT_E_PACKET);
+	CHECK_EQ(sprat_ip_fragment(packet, 39, 576, 7, 0, out, &room), SPRAT_E_PACKET);
+	CHECK_EQ(sprat_ip_fragment(NULL, len, 576, 7, 0, out, &room), SPRAT_E_NULL);
+	CHECK_EQ(sprat_ip_fragment(packet, len, 576, 7, 0, NULL, &room), SPRAT_E_NULL);
+	CHECK_EQ(sprat_ip_fragment(packet, len, 576, 7, 0, out, NULL), SPRAT_E_NULL);
+}
+
 /* A stream that comes octet by octet: the prefix, then frames. */
 static void tcp_stream(void)
 {
@@ -187,6 +218,7 @@ void test_frames(void)
 	icmp();
 	mss();
 	fragments();
+	fragments_of_both_families();
 	tcp_stream();
 	tcp_wrong_calls();
 }

@@ -59,6 +59,7 @@ static void ranges(void)
 	TRY(replay_window, 33, SPRAT_E_ARGUMENT);
 	TRY(replay_window, 4128, SPRAT_E_ARGUMENT);
 	TRY(reserved[3], 1, SPRAT_E_ARGUMENT);
+	TRY(reserved_too[1], 1, SPRAT_E_ARGUMENT);
 	TRY(tunnel_source, nowhere, SPRAT_E_ARGUMENT);
 	TRY(tunnel_source, (sprat_addr)SPRAT_ADDR_NONE, SPRAT_E_ARGUMENT);
 	TRY(lookup_destination, nowhere, SPRAT_E_ARGUMENT);
