@@ -38,7 +38,7 @@ fn params(transport: bool) -> SaParams {
         Mode::Tunnel(tunnel)
     };
     let mut params = SaParams::new(Spi(256), mode);
-    params.nat_original = Some(NatOriginal {
+    params.nat_original = transport.then_some(NatOriginal {
         source: b,
         destination: a,
     });
