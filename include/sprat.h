@@ -95,6 +95,40 @@
 #define SPRAT_DROP_INTERNAL 28
 /* the next sequence number has not been written ahead to stable storage yet */
 #define SPRAT_DROP_SN_UNRESERVED 29
+/* inner packet is not of the IP version that the SA compresses (Diet-ESP s4.2) */
+#define SPRAT_DROP_EHC_VERSION 30
+/* inner protocol is not the one that the SA compresses (Diet-ESP s5.1) */
+#define SPRAT_DROP_EHC_PROTOCOL 31
+/* IPv6 extension header in front of the protocol that the SA compresses (Diet-ESP s5.1.2) */
+#define SPRAT_DROP_EHC_EXTENSION 32
+/* inner address outside the prefix that the SA leaves out (Diet-ESP s5.1) */
+#define SPRAT_DROP_EHC_ADDRESS 33
+/* inner port outside the range that the SA leaves out (Diet-ESP s5.1) */
+#define SPRAT_DROP_EHC_PORT 34
+/* inner DSCP is not in the list of the SA (Diet-ESP s4.2) */
+#define SPRAT_DROP_EHC_DSCP 35
+/* flow label or Identification is not 0, which the SA takes for granted (Diet-ESP s4.2) */
+#define SPRAT_DROP_EHC_FLOW_LABEL 36
+/* a header field has not the one value that the profile leaves out */
+#define SPRAT_DROP_EHC_VALUE 37
+/* IPv4 options cannot be compressed */
+#define SPRAT_DROP_EHC_OPTIONS 38
+/* a fragment cannot be compressed */
+#define SPRAT_DROP_EHC_FRAGMENT 39
+/* the header to compress is not whole */
+#define SPRAT_DROP_EHC_TRUNCATED 40
+/* a length field does not state the real length, so it would not come back */
+#define SPRAT_DROP_EHC_LENGTH 41
+/* a checksum is wrong, so it would not come back */
+#define SPRAT_DROP_EHC_CHECKSUM 42
+/* UDP-Lite checksum covers a part only, which would not come back */
+#define SPRAT_DROP_EHC_COVERAGE 43
+/* authentic, but its residue ends before the rule of the SA does (Diet-ESP s5.1) */
+#define SPRAT_DROP_EHC_RESIDUE 44
+/* authentic, but its mapping index is beyond the list of the SA (RFC 8724 s7.4.5) */
+#define SPRAT_DROP_EHC_MAPPING 45
+/* another ICV check would have been needed, and there were too many of late */
+#define SPRAT_DROP_ICV_TRIALS 46
 
 /* Encryption and integrity transforms (IANA, IKEv2 types 1 and 3). */
 #define SPRAT_ENCR_3DES 3

@@ -97,6 +97,23 @@ drop_reasons! {
     27 Stream "stream" Audit "the TCP stream is not framed as RFC 9329 says";
     28 Internal "internal" Audit "a check inside sprat failed; the packet was dropped to be safe";
     29 SnUnreserved "sn-unreserved" Notice "the next sequence number has not been written ahead to stable storage yet";
+    30 EhcVersion "ehc-version" Notice "inner packet is not of the IP version that the SA compresses (Diet-ESP s4.2)";
+    31 EhcProtocol "ehc-protocol" Notice "inner protocol is not the one that the SA compresses (Diet-ESP s5.1)";
+    32 EhcExtension "ehc-extension" Notice "IPv6 extension header in front of the protocol that the SA compresses (Diet-ESP s5.1.2)";
+    33 EhcAddress "ehc-address" Notice "inner address outside the prefix that the SA leaves out (Diet-ESP s5.1)";
+    34 EhcPort "ehc-port" Notice "inner port outside the range that the SA leaves out (Diet-ESP s5.1)";
+    35 EhcDscp "ehc-dscp" Notice "inner DSCP is not in the list of the SA (Diet-ESP s4.2)";
+    36 EhcFlowLabel "ehc-flow-label" Notice "flow label or Identification is not 0, which the SA takes for granted (Diet-ESP s4.2)";
+    37 EhcValue "ehc-value" Notice "a header field has not the one value that the profile leaves out";
+    38 EhcOptions "ehc-options" Notice "IPv4 options cannot be compressed";
+    39 EhcFragment "ehc-fragment" Notice "a fragment cannot be compressed";
+    40 EhcTruncated "ehc-truncated" Notice "the header to compress is not whole";
+    41 EhcLength "ehc-length" Notice "a length field does not state the real length, so it would not come back";
+    42 EhcChecksum "ehc-checksum" Notice "a checksum is wrong, so it would not come back";
+    43 EhcCoverage "ehc-coverage" Notice "UDP-Lite checksum covers a part only, which would not come back";
+    44 EhcResidue "ehc-residue" Audit "authentic, but its residue ends before the rule of the SA does (Diet-ESP s5.1)";
+    45 EhcMapping "ehc-mapping" Audit "authentic, but its mapping index is beyond the list of the SA (RFC 8724 s7.4.5)";
+    46 IcvTrials "icv-trials" Audit "another ICV check would have been needed, and there were too many of late";
 }
 
 impl DropReason {

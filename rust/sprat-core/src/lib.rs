@@ -7,7 +7,7 @@
 //! |---|---|
 //! | L0 | [`error`], [`num`], [`time`], [`buf`] |
 //! | L1 | [`wire`] (octets, no crypto), [`crypto`] (no packets) |
-//! | L2 | [`selector`], [`sa`], [`replay`] |
+//! | L2 | [`selector`], [`sa`], [`replay`], [`trailer`], [`schc`], [`diet_esp`] |
 //! | L3 | [`esp`], [`sad`], [`spd`], [`ipsec`] |
 //! | L5 | [`dissect`] (reads all of the above, changes none) |
 //!
@@ -32,6 +32,7 @@ extern crate std;
 
 pub mod buf;
 pub mod crypto;
+pub mod diet_esp;
 #[cfg(feature = "dissect")]
 pub mod dissect;
 pub mod error;
@@ -43,8 +44,10 @@ pub mod replay;
 pub mod sa;
 #[cfg(feature = "alloc")]
 pub mod sad;
+pub mod schc;
 pub mod selector;
 #[cfg(feature = "alloc")]
 pub mod spd;
 pub mod time;
+pub mod trailer;
 pub mod wire;

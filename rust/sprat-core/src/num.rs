@@ -14,6 +14,11 @@ impl Spi {
         self.0.to_be_bytes()
     }
 
+    /// Its `count` low bits (Diet-ESP's esp_spi_lsb), 0-32.
+    pub const fn low_bits(self, count: u8) -> u32 {
+        low_bits(self.0 as u64, count) as u32
+    }
+
     /// Reads the four octets of the wire.
     pub const fn from_octets(octets: [u8; 4]) -> Self {
         Spi(u32::from_be_bytes(octets))
@@ -23,6 +28,15 @@ impl Spi {
 impl core::fmt::Display for Spi {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "0x{:08x}", self.0)
+    }
+}
+
+/// The `count` low bits of `value`; all of them from 64 on.
+const fn low_bits(value: u64, count: u8) -> u64 {
+    if count >= 64 {
+        value
+    } else {
+        value & ((1 << count) - 1)
     }
 }
 
@@ -39,6 +53,11 @@ impl Sn64 {
     /// The high half: never sent, but covered by the ICV with ESN.
     pub const fn high(self) -> u32 {
         (self.0 >> 32) as u32
+    }
+
+    /// Its `count` low bits (Diet-ESP's esp_sn_lsb), 0-64.
+    pub const fn low_bits(self, count: u8) -> u64 {
+        low_bits(self.0, count)
     }
 
     /// The low half: what the Sequence Number field carries.

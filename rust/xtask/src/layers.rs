@@ -28,7 +28,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         open: true,
-        modules: &["selector", "sa", "replay", "schc", "diet_esp"],
+        modules: &["selector", "sa", "replay", "trailer", "schc", "diet_esp"],
     },
     Layer {
         open: true,

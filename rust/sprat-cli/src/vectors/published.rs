@@ -3,9 +3,10 @@
 
 use sprat_core::crypto::primitive::{self, Aead};
 use sprat_core::crypto::{Encr, EspSuite, Integ, Keys, Numbers, Suite};
-use sprat_core::esp::{HEADER_LEN, trailer, tx};
+use sprat_core::esp::{HEADER_LEN, tx};
 use sprat_core::num::{Sn64, Spi};
 use sprat_core::sa::{Df, Dscp, Mode, SaParams, Tunnel};
+use sprat_core::trailer::{self, Form};
 use sprat_core::wire::ip::{self, Head, Outer, Version, proto};
 
 use super::Kind;
@@ -293,9 +294,12 @@ fn cbc_packet(case: &mut Case<'_>) -> Result<(), String> {
     };
     let mut clear = input.get(at..head.total_len).unwrap_or(&[]).to_vec();
     let payload_len = clear.len();
-    let padding = trailer::padding_len(payload_len, BLOCK, 0).ok_or("no padding")?;
+    let padding = Form::whole(BLOCK)
+        .padding_len(payload_len, 0)
+        .ok_or("no padding")?;
     clear.resize(payload_len + padding + trailer::LEN, 0);
-    trailer::write(clear.get_mut(payload_len..).unwrap_or(&mut []), next_header)
+    Form::whole(BLOCK)
+        .write(clear.get_mut(payload_len..).unwrap_or(&mut []), next_header)
         .ok_or("no trailer")?;
     let header_len = outer.map_or(at, |outer| outer.header_len());
     let mut packet = input.get(..at).unwrap_or(&[]).to_vec();

@@ -11,7 +11,7 @@
 
 pub mod ecn;
 pub mod rx;
-pub mod trailer;
+
 pub mod tx;
 
 #[cfg(feature = "alloc")]

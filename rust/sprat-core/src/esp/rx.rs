@@ -2,13 +2,14 @@
 
 use core::net::IpAddr;
 
-use super::{HEADER_LEN, ecn, trailer};
+use super::{HEADER_LEN, ecn};
 use crate::buf::PacketBuf;
 use crate::crypto::{EspSuite, Numbers, OpenFailed};
 use crate::error::DropReason;
 use crate::num::{Sn64, Spi};
 use crate::sa::{Mode, NatOriginal, SaParams, SaRx};
 use crate::time::Instant;
+use crate::trailer::{self, Form};
 use crate::wire::ip::{self, Fragment, Head, Version, proto};
 use crate::wire::{WireError, array_at, put, u16_at, udp, update_checksum};
 
@@ -192,19 +193,20 @@ fn restore<S: EspSuite>(
         .checked_sub(suite.icv_len())
         .ok_or(DropReason::Malformed)?;
     let plaintext = buf.packet().get(from..to).ok_or(DropReason::Malformed)?;
-    let trailer = trailer::read(plaintext)?;
-    if trailer.next_header == proto::NO_NEXT {
+    let trailer = Form::whole(suite.pad_align()).read(plaintext)?;
+    let next_header = trailer.next_header.ok_or(DropReason::Internal)?;
+    if next_header == proto::NO_NEXT {
         return Err(DropReason::Dummy);
     }
     let payload = (from, from + trailer.payload_len);
     let head = match params.mode {
         Mode::Tunnel(tunnel) => {
             let outer = tunnel.ecn.then_some(place.traffic_class);
-            take_inner(buf, payload, trailer.next_header, outer)?
+            take_inner(buf, payload, next_header, outer)?
         }
-        Mode::Transport => rejoin(params, buf, place, (payload, trailer.next_header))?,
+        Mode::Transport => rejoin(params, buf, place, (payload, next_header))?,
     };
-    Ok((trailer.next_header, head))
+    Ok((next_header, head))
 }
 
 /// Tunnel: the payload is a whole packet (RFC 4303 s3.4.4.1 and the checks of

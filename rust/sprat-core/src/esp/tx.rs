@@ -1,12 +1,13 @@
 //! Sealing: RFC 4303 s3.3 in its order, with every refusal in front.
 
-use super::{HEADER_LEN, ecn, trailer};
+use super::{HEADER_LEN, ecn};
 use crate::buf::{PacketBuf, Short};
 use crate::crypto::{EspSuite, IvSource, Numbers};
 use crate::error::DropReason;
 use crate::num::Sn64;
 use crate::sa::{Df, Mode, SaParams, SaTx, Tunnel};
 use crate::time::Instant;
+use crate::trailer::{self, Form};
 use crate::wire::ip::{self, Fragment, Head, Outer, Version, proto};
 use crate::wire::{put, udp};
 
@@ -340,7 +341,8 @@ fn plan_for<S: EspSuite>(
 ) -> Result<Plan, SealError> {
     let tfc = usize::from(args.tfc);
     let extra = usize::from(args.extra_pad);
-    let padding = trailer::padding_len(payload_len + tfc, suite.pad_align(), extra)
+    let padding = Form::whole(suite.pad_align())
+        .padding_len(payload_len + tfc, extra)
         .ok_or(DropReason::Unsupported)?;
     let plan = Plan {
         split,
@@ -484,7 +486,7 @@ fn write(
         Split::Transport { next_header, .. } | Split::Tunnel { next_header, .. } => next_header,
     };
     let end = trailer_at + plan.padding + trailer::LEN;
-    trailer::write(packet.get_mut(trailer_at..end)?, next_header)?;
+    Form::whole(plan.align).write(packet.get_mut(trailer_at..end)?, next_header)?;
     write_udp(packet.get_mut(udp_at..)?, params)?;
     let protocol = if params.udp_encap.is_some() {
         proto::UDP
