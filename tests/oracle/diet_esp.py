@@ -204,11 +204,11 @@ def with_next(head: bytes, next_at: int, proto: int, length: int) -> bytes:
 def split(ctx: Context, packet: bytes) -> Inner:
     if not packet or packet[0] >> 4 != ctx.version:
         raise NoMatch("IP version")
-    size = headers.size(ctx.layout)
-    if len(packet) < size:
+    if len(packet) < headers.size(ctx.layout):
         raise NoMatch("truncated IP header")
     values = headers.unpack(ctx.layout, packet)
     if ctx.tunnel:
+        size = 40 if ctx.version == 6 else 4 * values["IHL"]
         return Inner(values, packet[:size], values["PROTO"], packet[size:])
     size, next_at = esp_place(packet)
     return Inner(values, packet[:size], packet[next_at], packet[size:])
@@ -378,9 +378,19 @@ def decompress(ctx: Context, octets: bytes, next_header: int, way: Mapping[str, 
     return with_next(head, next_at, next_header, len(octets)) + octets
 
 
-def check_selectors(ctx: Context, packet: bytes) -> None:
+def received_inner(ctx: Context, packet: bytes, next_header: int, way: Mapping[str, Any]) -> Inner:
+    """The rebuilt packet taken apart: where ESP stood, in transport mode."""
+    if not ctx.tunnel:
+        size, _ = esp_place(way["packet"])
+        return Inner({}, packet[:size], next_header, packet[size:])
+    try:
+        return split(ctx, packet)
+    except NoMatch as error:
+        raise Reject("inner") from error
+
+
+def check_selectors(ctx: Context, inner: Inner) -> None:
     """RFC 4301 section 5.2: the rebuilt packet against the Traffic Selectors."""
-    inner = split(ctx, packet)
     width = ctx.src.width // 8
     ends = [(inner.ends[:width], ctx.src), (inner.ends[width:], ctx.dst)]
     if inner.proto in TRANSPORT:
@@ -552,6 +562,6 @@ def receive(ctx: Context, sa: Sa, esp: bytes, state: tuple[int, int], way: Mappi
     """The inner packet, or Reject; `state` is (highest verified number, window)."""
     payload, next_header = strip_trailer(ctx, sa, open_clear(ctx, sa, esp, *state))
     packet = decompress(ctx, payload, next_header, way)
-    check_selectors(ctx, packet)
+    check_selectors(ctx, received_inner(ctx, packet, next_header, way))
     return packet
 
