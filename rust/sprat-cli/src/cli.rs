@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::overhead::OverheadArgs;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0    all is well
@@ -82,6 +84,26 @@ Exit codes:
   2    the command line cannot be understood
   141  the reader of the output went away before the end";
 
+const OVERHEAD_HELP: &str = "\
+Lengths are computed from those of the fields, and each sum shows its terms. A
+value that depends on the length stands once for each: Padding 2/1/0/3 for
+payloads of 0, 1, 2, 3 octets modulo 4, or one for each --payload.
+
+Frames are plain division: octets above the frame's own header, by what a frame
+carries. Headers of fragments are not counted, so more than one frame is a lower
+bound. On each radio IPv6 and UDP are compressed as 6LoWPAN does on IEEE
+802.15.4, to 2 and 7 octets; what ESP encrypts stays as it is.
+
+Examples:
+  sprat overhead
+  sprat overhead --payload 10,64 --spi-lsb 0 --sn-lsb 16 --alignment 32
+  sprat overhead --plot overhead.svg
+
+Exit codes:
+  0    all is well
+  2    the command line cannot be understood, or a file not be written
+  141  the reader of the output went away before the end";
+
 /// Lean IPsec: run test vectors, seal and open packets, check configurations.
 #[derive(Debug, Parser)]
 #[command(name = "sprat", version, after_help = EXIT_CODES, max_term_width = 100)]
@@ -103,6 +125,9 @@ pub enum Command {
     /// Seal IP packets into ESP
     #[command(after_help = SEAL_HELP)]
     Seal(SealArgs),
+    /// Tell what ESP and Diet-ESP cost, in octets and radio frames
+    #[command(after_help = OVERHEAD_HELP)]
+    Overhead(OverheadArgs),
     /// Work on security associations
     #[command(after_help = EXIT_CODES)]
     Sa {

@@ -10,6 +10,7 @@ mod cli;
 mod fail;
 mod hex;
 mod man;
+mod overhead;
 mod packets;
 mod vectors;
 
@@ -43,6 +44,7 @@ fn run(command: Command) -> Result<Outcome, Fail> {
         Command::Sa {
             command: SaCommand::Check { file },
         } => check::run(&file),
+        Command::Overhead(args) => overhead::run(&args),
         Command::Man { dir } => man::run(&dir),
     }
 }

@@ -101,7 +101,13 @@ fn a_missing_file_is_an_error() {
 
 #[test]
 fn every_command_has_help_with_examples_and_exit_codes() {
-    for args in [&["vectors"][..], &["open"], &["seal"], &["sa", "check"]] {
+    for args in [
+        &["vectors"][..],
+        &["open"],
+        &["seal"],
+        &["overhead"],
+        &["sa", "check"],
+    ] {
         let run = sprat(&[args, &["--help"]].concat(), "");
         assert_eq!(run.code, Some(0));
         let command = format!("  sprat {} ", args.join(" "));
@@ -126,6 +132,7 @@ fn man_pages_are_written_for_every_command() {
         "sprat-vectors",
         "sprat-open",
         "sprat-seal",
+        "sprat-overhead",
         "sprat-sa",
         "sprat-sa-check",
     ] {
