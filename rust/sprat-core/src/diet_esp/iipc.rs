@@ -303,7 +303,7 @@ impl Context {
             return Ok(restored);
         }
         if let Some(template) = self.template() {
-            return template.restore(self, iipc, outer);
+            return template.restore(iipc, outer);
         }
         let version = self.afrg().ip_version.ok_or(DropReason::Internal)?;
         let at = ip_len(version);

@@ -2,7 +2,7 @@
 //! where the 48 octets of header leave no residue. The rules stay the reference;
 //! what is made here is made from them.
 
-use super::afrg::{DscpCda, FlowLabelCda};
+use super::afrg::FlowLabelCda;
 use super::context::Context;
 use super::guard::at;
 use super::iipc::{Elided, MAX_HEADER, OuterFields, Restored, word};
@@ -23,6 +23,9 @@ pub(super) struct Template {
     header: [u8; LEN],
     /// 1 where the header is the same in every packet.
     mask: [u8; LEN],
+    /// 1 where the first word is the outer header's: which fields that are is for
+    /// the rule of the profile to say.
+    lower: u32,
     /// Sum of the pseudo header without length and of the ports.
     sum: u32,
 }
@@ -43,6 +46,7 @@ impl Template {
         let mut template = Template {
             header: [0; LEN],
             mask: [0; LEN],
+            lower: 0,
             sum: 0,
         };
         template.fill(context)?;
@@ -51,18 +55,23 @@ impl Template {
         Some(template)
     }
 
-    /// Takes over every descriptor whose value is fixed.
+    /// Takes over every descriptor whose value is fixed or the outer header's.
     fn fill(&mut self, context: &Context) -> Option<()> {
         let mut at = 0;
         let mut good = Some(());
+        let mut lower = [0; LEN];
         let rule = context.rule(super::Stratum::Iipc, proto::UDP, 1);
         rule.for_each(|d| {
             let bits = usize::from(d.bits);
-            if d.cda == Cda::NotSent && good.is_some() {
-                good = self.fix(at, bits, &d.tv);
-            }
+            let done = match d.cda {
+                Cda::NotSent => self.fix(at, bits, &d.tv),
+                Cda::Lower => put_bits(&mut lower, at, bits, u32::MAX),
+                _ => Some(()),
+            };
+            good = good.and(done);
             at += bits;
         });
+        self.lower = u32::from_be_bytes(*lower.first_chunk()?);
         good
     }
 
@@ -132,7 +141,6 @@ impl Template {
     /// The headers in front of `payload`.
     pub(super) fn restore(
         &self,
-        context: &Context,
         payload: &[u8],
         outer: &OuterFields,
     ) -> Result<Restored, DropReason> {
@@ -143,7 +151,7 @@ impl Template {
             0 => 0xffff,
             checksum => checksum,
         };
-        let first = self.first_word(context, outer);
+        let first = self.first_word(outer);
         let lengths = length.to_be_bytes();
         for (at, octets) in [
             (v6::PAYLOAD_LENGTH, lengths),
@@ -165,21 +173,12 @@ impl Template {
     }
 
     /// Version, Traffic Class and Flow Label.
-    fn first_word(&self, context: &Context, outer: &OuterFields) -> u32 {
-        let afrg = context.afrg();
+    fn first_word(&self, outer: &OuterFields) -> u32 {
         let fixed = self
             .header
             .first_chunk::<4>()
             .map_or(0, |w| u32::from_be_bytes(*w));
-        let class = u32::from(outer.traffic_class);
-        // ECN is always the outer header's here, since it would leave a residue.
-        let mut word = fixed | (class & 3) << 20;
-        if afrg.dscp_cda == DscpCda::Lower {
-            word |= (class & 0xfc) << 20;
-        }
-        if afrg.flow_label_cda == FlowLabelCda::Lower {
-            word |= outer.flow & 0xf_ffff;
-        }
-        word
+        let word = u32::from(outer.traffic_class) << 20 | outer.flow & 0xf_ffff;
+        fixed | word & self.lower
     }
 }
