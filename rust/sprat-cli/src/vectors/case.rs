@@ -26,6 +26,7 @@ pub struct Failure {
 pub struct Case<'a> {
     members: Members<'a>,
     id: String,
+    stage: &'static str,
     failures: Vec<Failure>,
 }
 
@@ -38,8 +39,14 @@ impl<'a> Case<'a> {
         Case {
             members: Members { value },
             id: named.map_or(place, str::to_owned),
+            stage: "",
             failures: Vec::new(),
         }
+    }
+
+    /// Names what is done from here on, in front of each difference.
+    pub fn stage(&mut self, stage: &'static str) {
+        self.stage = stage;
     }
 
     /// Its members.
@@ -56,7 +63,7 @@ impl<'a> Case<'a> {
     pub fn fail(&mut self, what: &str, expected: &str, got: &str) {
         self.failures.push(Failure {
             id: self.id.clone(),
-            what: what.to_owned(),
+            what: format!("{}{what}", self.stage),
             expected: expected.to_owned(),
             got: got.to_owned(),
         });
@@ -139,6 +146,26 @@ impl<'a> Members<'a> {
     /// A list.
     pub fn list(&self, name: &str) -> Result<&'a Vec<Value>, String> {
         self.typed(name, Value::as_array, "a list")
+    }
+
+    /// Whether the member is there, if only as null.
+    pub fn has(&self, name: &str) -> bool {
+        self.value.get(name).is_some()
+    }
+
+    /// Refuses an object with a member that is not `known`: nobody would look at it.
+    pub fn only(&self, known: &[&str]) -> Result<(), String> {
+        let object = self.value.as_object().ok_or("not an object")?;
+        match object.keys().find(|name| !known.contains(&name.as_str())) {
+            Some(name) => Err(format!("unknown member {name:?}")),
+            None => Ok(()),
+        }
+    }
+
+    /// The members of an object that must be there.
+    pub fn within(&self, name: &str) -> Result<Members<'a>, String> {
+        self.object(name)
+            .ok_or_else(|| format!("no member {name:?}"))
     }
 
     /// The members of an object; `None` if absent or null.

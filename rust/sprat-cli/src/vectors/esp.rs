@@ -14,8 +14,7 @@ use super::case::{self, Case, Sa};
 
 pub const KIND: Kind = Kind {
     name: "esp",
-    lists: &["vectors"],
-    run,
+    lists: &[("vectors", run)],
 };
 
 /// Room in front and behind that every transform fits into.

@@ -14,8 +14,7 @@ use super::case::{self, Case};
 
 pub const KIND: Kind = Kind {
     name: "esp-negative",
-    lists: &["vectors"],
-    run,
+    lists: &[("vectors", run)],
 };
 
 const WINDOW: u16 = 64;

@@ -4,6 +4,7 @@
 //! and no module knows is an error, never a silent pass.
 
 mod case;
+mod diet_esp;
 mod esp;
 mod esp_negative;
 mod published;
@@ -22,15 +23,22 @@ use case::{Case, Failure};
 /// Longest file that is read, octets.
 const MAX_LEN: u64 = 64 << 20;
 
-/// A kind of file and how to run the cases of its lists.
+/// Runs one case; differences go into the case, an `Err` ends it.
+type Run = fn(&mut Case<'_>) -> Result<(), String>;
+
+/// A kind of file and how to run the cases of each of its lists.
 struct Kind {
     name: &'static str,
-    lists: &'static [&'static str],
-    /// Runs one case; differences go into the case, an `Err` ends it.
-    run: fn(&mut Case<'_>) -> Result<(), String>,
+    lists: &'static [(&'static str, Run)],
 }
 
-const KINDS: &[Kind] = &[esp::KIND, esp_negative::KIND, published::KIND, replay::KIND];
+const KINDS: &[Kind] = &[
+    diet_esp::KIND,
+    esp::KIND,
+    esp_negative::KIND,
+    published::KIND,
+    replay::KIND,
+];
 
 /// Cases so far.
 #[derive(Default)]
@@ -92,14 +100,14 @@ fn run_document(
     out: &mut impl Write,
     file: &Path,
 ) -> Result<Result<(), String>, Fail> {
-    let (kind, lists) = match understand(document) {
+    let lists = match understand(document) {
         Ok(understood) => understood,
         Err(error) => {
             tally.skipped += cases_in(document);
             return Ok(Err(error));
         }
     };
-    for (list, cases) in lists {
+    for (list, run, cases) in lists {
         let mut ids = HashSet::new();
         for (index, value) in cases.iter().enumerate() {
             let mut case = Case::new(value, format!("{list}[{index}]"));
@@ -108,7 +116,7 @@ fn run_document(
                 Some(_) => case.fail("id", "another one in each case", "used before"),
                 None => case.fail("id", "text", "none"),
             }
-            if let Err(text) = (kind.run)(&mut case) {
+            if let Err(text) = run(&mut case) {
                 case.fail("not run", "a case of this kind", &text);
             }
             let failures = case.into_failures();
@@ -148,9 +156,11 @@ fn print(
 }
 
 type Lists<'a> = Vec<(&'a str, &'a Vec<Value>)>;
+/// The lists, and how to run them.
+type Runs<'a> = Vec<(&'a str, Run, &'a Vec<Value>)>;
 
-/// The kind of the document and its lists, every one known and complete.
-fn understand(document: &Value) -> Result<(&'static Kind, Lists<'_>), String> {
+/// The lists of the document and how to run them, every one known and complete.
+fn understand(document: &Value) -> Result<Runs<'_>, String> {
     let document = document.as_object().ok_or("not a JSON object")?;
     let name = document.get("kind").and_then(Value::as_str);
     let name = name.ok_or("no member \"kind\"")?;
@@ -161,16 +171,17 @@ fn understand(document: &Value) -> Result<(&'static Kind, Lists<'_>), String> {
     if lists.is_empty() {
         return Err("no list of cases".to_owned());
     }
-    for (list, _) in &lists {
-        if !kind.lists.contains(list) {
-            return Err(format!(
-                "unknown list {list:?} in kind {name:?}; known: {}",
-                kind.lists.join(", ")
-            ));
-        }
-    }
     check_counts(document, &lists)?;
-    Ok((kind, lists))
+    let with_run = lists.into_iter().map(|(list, cases)| {
+        let known = kind.lists.iter().find(|(name, _)| *name == list);
+        let (_, run) = known.ok_or_else(|| {
+            let known: Vec<&str> = kind.lists.iter().map(|(name, _)| *name).collect();
+            let known = known.join(", ");
+            format!("unknown list {list:?} in kind {name:?}; known: {known}")
+        })?;
+        Ok((list, *run, cases))
+    });
+    with_run.collect()
 }
 
 fn lists(document: &Map<String, Value>) -> Lists<'_> {

@@ -15,8 +15,7 @@ use super::esp::{self, Expected};
 
 pub const KIND: Kind = Kind {
     name: "esp-published",
-    lists: &["vectors"],
-    run,
+    lists: &[("vectors", run)],
 };
 
 fn run(case: &mut Case<'_>) -> Result<(), String> {

@@ -8,8 +8,7 @@ use super::case::{Case, Members};
 
 pub const KIND: Kind = Kind {
     name: "replay",
-    lists: &["scenarios"],
-    run,
+    lists: &[("scenarios", run)],
 };
 
 type Window = ReplayWindow<Vec<u64>>;
