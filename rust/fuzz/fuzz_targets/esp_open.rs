@@ -65,6 +65,7 @@ fuzz_target!(|octets: &[u8]| {
         destination: IpAddr::from([1, 1, 1, 2]),
         traffic_class: *kind,
         udp_ports: (kind & 2 != 0).then_some((4500, 4500)),
+        outer: None,
     };
     let outcome = match kind & 1 {
         0 => ipsec.inbound(&mut buf, Instant(0)),

@@ -6,11 +6,14 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use crate::buf::{PacketBuf, Short};
+use crate::diet_esp::{Context, OuterFields};
 use crate::error::{DropCounters, DropReason};
-use crate::esp::{HEADER_LEN, InboundSa, Opened, OutboundSa, Place, SealArgs, SealError};
+use crate::esp::{
+    EhcStats, HEADER_LEN, InboundSa, Opened, OutboundSa, Place, Resync, SealArgs, SealError,
+};
 use crate::num::{Sn64, Spi};
 use crate::sa::{Mode, Usage};
-use crate::sad::Sad;
+use crate::sad::{Candidates, Sad, Shown};
 use crate::spd::{Action, Direction, Policy, Spd};
 use crate::time::Instant;
 use crate::wire::icmp::TooBig;
@@ -111,6 +114,9 @@ pub struct OuterFacts {
     pub traffic_class: u8,
     /// UDP source and destination port if it came in UDP.
     pub udp_ports: Option<(u16, u16)>,
+    /// What Diet-ESP takes from the outer header; without it an SA that compresses
+    /// inner headers refuses with `Unsupported`.
+    pub outer: Option<OuterFields>,
 }
 
 /// One SA in the SAD.
@@ -146,6 +152,30 @@ impl Sa {
         }
     }
 
+    /// The context of Diet-ESP, if it has one.
+    pub fn context(&self) -> Option<&Context> {
+        match self {
+            Sa::Outbound(sa) => sa.context(),
+            Sa::Inbound(sa) => sa.context(),
+        }
+    }
+
+    /// What Diet-ESP has done for it.
+    pub fn ehc_stats(&self) -> EhcStats {
+        match self {
+            Sa::Outbound(sa) => sa.ehc_stats(),
+            Sa::Inbound(sa) => sa.ehc_stats(),
+        }
+    }
+
+    /// What of its SPI its packets show.
+    fn shown(&self) -> Shown {
+        Shown {
+            spi: self.spi(),
+            lsb: self.context().map(|context| context.afrg().esp_spi_lsb),
+        }
+    }
+
     /// Highest number sent, or verified.
     pub fn last_sn(&self) -> Sn64 {
         match self {
@@ -162,6 +192,8 @@ struct Entry {
     learned: Option<Instant>,
     /// The MTU of the configuration, to return to.
     set_mtu: u16,
+    /// The plain SA for packets that do not fit the rules of this one.
+    fallback: Option<u32>,
 }
 
 /// SPD and SAD together. One owner at a time; counters are exact.
@@ -175,6 +207,29 @@ pub struct Ipsec {
     udp_ports: Vec<(u16, Option<u32>)>,
     /// Packets that met no SA, by reason.
     drops: DropCounters,
+    trials: Trials,
+}
+
+/// ICV checks of packets whose compressed SPI fits several SAs.
+struct Trials {
+    /// Most for one packet, the first included.
+    per_packet: u8,
+    /// The others, bounded in each second.
+    further: Resync,
+}
+
+impl Default for Trials {
+    fn default() -> Self {
+        Trials {
+            per_packet: 2,
+            further: Resync::new(0, 100),
+        }
+    }
+}
+
+/// Whether a refusal says that the packet does not fit the rules of an SA.
+fn misfit(reason: DropReason) -> bool {
+    (DropReason::EhcVersion..=DropReason::EhcCoverage).contains(&reason)
 }
 
 impl Ipsec {
@@ -191,6 +246,7 @@ impl Ipsec {
             sa: Sa::Outbound(sa),
             learned: None,
             set_mtu,
+            fallback: None,
         })
     }
 
@@ -199,7 +255,8 @@ impl Ipsec {
     pub fn add_inbound(&mut self, name: &str, sa: InboundSa) -> Option<u32> {
         let number = u32::try_from(self.sas.len()).ok()?;
         let params = *sa.params();
-        if !self.inbound.insert(params.spi, params.lookup, number) {
+        let sa = Sa::Inbound(sa);
+        if !self.inbound.insert(sa.shown(), params.lookup, number) {
             return None;
         }
         if let Some(encap) = params.udp_encap {
@@ -207,9 +264,10 @@ impl Ipsec {
         }
         self.push(Entry {
             name: name.into(),
-            sa: Sa::Inbound(sa),
+            sa,
             learned: None,
             set_mtu: 0,
+            fallback: None,
         })
     }
 
@@ -223,7 +281,7 @@ impl Ipsec {
     /// afterwards are `NoSa` or `NoOutboundSa`.
     pub fn remove(&mut self, number: u32) -> Option<Sa> {
         let entry = self.slot(number)?.take()?;
-        self.inbound.remove(entry.sa.spi(), number);
+        self.inbound.remove(entry.sa.shown(), number);
         self.udp_ports.retain(|(_, owner)| *owner != Some(number));
         Some(entry.sa)
     }
@@ -231,6 +289,40 @@ impl Ipsec {
     /// Adds an SPD entry behind all others.
     pub fn add_policy(&mut self, policy: Policy) {
         self.spd.push(policy);
+    }
+
+    /// From now on what does not fit the rules of the SA `compressed` is sealed by
+    /// `plain` (digest section 11). False unless both send, the first with Diet-ESP
+    /// and the second without.
+    pub fn set_fallback(&mut self, compressed: u32, plain: u32) -> bool {
+        let sends = |sa: Option<(&str, &Sa)>, with: bool| matches!(sa, Some((_, Sa::Outbound(sa))) if sa.context().is_some() == with);
+        if !sends(self.sa(compressed), true) || !sends(self.sa(plain), false) {
+            return false;
+        }
+        match self.slot(compressed).and_then(Option::as_mut) {
+            Some(entry) => entry.fallback = Some(plain),
+            None => return false,
+        }
+        true
+    }
+
+    /// How many ICV checks a packet is worth whose compressed SPI fits several SAs,
+    /// 1 to 8, and how many beyond the first of each there may be in a second.
+    /// Without this call 2 and 100.
+    pub fn set_icv_trials(&mut self, per_packet: u8, per_second: u16) {
+        self.trials.per_packet = per_packet.clamp(1, 8);
+        self.trials.further.per_second = per_second;
+    }
+
+    /// ICV checks beyond the first of a packet that were made because its
+    /// compressed SPI fits several SAs.
+    pub fn icv_trials(&self) -> u64 {
+        self.trials.further.trials
+    }
+
+    /// An SPI for an inbound SA to be added; see [`Sad::allocate`].
+    pub fn allocate_spi(&self, lsb: Option<u8>, udp: bool, random: u32) -> Option<Spi> {
+        self.inbound.allocate(lsb, udp, random)
     }
 
     /// Expects ESP in UDP to this destination port; the ports of inbound SAs
@@ -290,8 +382,27 @@ impl Ipsec {
             Err(reason) => self.refuse(outcome, reason),
             Ok(Action::Bypass) => outcome.passed(Verdict::Bypass),
             Ok(Action::Discard) => self.refuse(outcome, DropReason::Policy),
-            Ok(Action::Protect(number)) => return self.protect(buf, args, (outcome, number)),
+            Ok(Action::Protect(number)) => {
+                return self.protect_or_fall_back(buf, args, (outcome, number));
+            }
         })
+    }
+
+    fn protect_or_fall_back(
+        &mut self,
+        buf: &mut PacketBuf<'_>,
+        args: &SealArgs<'_>,
+        (outcome, number): (Outcome, Option<u32>),
+    ) -> Result<Outcome, Short> {
+        let protected = self.protect(buf, args, (outcome, number))?;
+        if !protected.reason.is_some_and(misfit) {
+            return Ok(protected);
+        }
+        let slot = number.and_then(|n| self.slot(n)).and_then(Option::as_mut);
+        match slot.and_then(|entry| entry.fallback) {
+            Some(plain) => self.protect(buf, args, (outcome, Some(plain))),
+            None => Ok(protected),
+        }
     }
 
     fn protect(
@@ -386,7 +497,7 @@ impl Ipsec {
         facts: &OuterFacts,
         now: Instant,
     ) -> Outcome {
-        let place = Place::bare(buf.len(), facts.traffic_class);
+        let place = Place::bare(buf.len(), facts.traffic_class, facts.outer);
         let outcome = Outcome {
             source: Some(facts.source),
             destination: Some(facts.destination),
@@ -434,35 +545,97 @@ impl Ipsec {
         (place, now): (&Place, Instant),
         mut outcome: Outcome,
     ) -> Outcome {
-        let (spi, low) = match place.numbers(buf.packet()) {
-            Ok(numbers) => numbers,
-            Err(reason) => return self.refuse(outcome, reason),
-        };
-        outcome.spi = spi.0;
-        outcome.sn = u64::from(low);
         let (Some(source), Some(destination)) = (outcome.source, outcome.destination) else {
             return self.refuse(outcome, DropReason::Internal);
         };
-        let number = self.inbound.find(spi, destination, source);
-        let slot = number.and_then(|n| self.slot(n)).and_then(Option::as_mut);
-        let Some(Entry {
-            sa: Sa::Inbound(sa),
-            ..
-        }) = slot
+        let number = if self.inbound.is_plain() {
+            let (spi, low) = match place.numbers(buf.packet()) {
+                Ok(numbers) => numbers,
+                Err(reason) => return self.refuse(outcome, reason),
+            };
+            outcome.spi = spi.0;
+            outcome.sn = u64::from(low);
+            self.inbound.find(spi, destination, source)
+        } else {
+            let esp = place.esp(buf.packet());
+            let found = self.inbound.candidates(esp, destination, source);
+            let mut values = found.values();
+            if values.len() > 1 {
+                return self.open_one_of(buf, (place, now), (outcome, &found));
+            }
+            values.next()
+        };
+        let Some((sa, shown)) = number.and_then(|number| self.inbound_sa(number, buf, place))
         else {
             return self.refuse(outcome, DropReason::NoSa);
         };
         outcome.sa = number;
-        match sa.open_at(buf, place, now) {
-            Ok(Opened {
-                sn, soft_expired, ..
-            }) => Outcome {
-                sn: sn.0,
-                soft_expired,
-                ..outcome.passed(Verdict::Deliver)
-            },
-            Err(reason) => outcome.dropped(reason),
+        (outcome.spi, outcome.sn) = shown;
+        delivered(outcome, sa.open_at(buf, place, now))
+    }
+
+    /// The SA with this number, its SPI, and the number that the packet shows.
+    fn inbound_sa(
+        &mut self,
+        number: u32,
+        buf: &PacketBuf<'_>,
+        place: &Place,
+    ) -> Option<(&mut InboundSa, (u32, u64))> {
+        let Some(Entry {
+            sa: Sa::Inbound(sa),
+            ..
+        }) = self.slot(number)?.as_mut()
+        else {
+            return None;
+        };
+        let low = match sa.context() {
+            Some(context) => context.received_sn(place.esp(buf.packet())),
+            None => place.numbers(buf.packet()).ok().map(|(_, low)| low),
+        };
+        let shown = (sa.params().spi.0, u64::from(low.unwrap_or(0)));
+        Some((sa, shown))
+    }
+
+    /// Several SAs show these SPI bits: their ICVs decide, within limits.
+    fn open_one_of(
+        &mut self,
+        buf: &mut PacketBuf<'_>,
+        (place, now): (&Place, Instant),
+        (mut outcome, candidates): (Outcome, &Candidates),
+    ) -> Outcome {
+        let mut refused = None;
+        let mut checks = 0;
+        for number in candidates.values() {
+            if checks == self.trials.per_packet {
+                break;
+            }
+            if checks > 0 && !self.trials.further.take(now) {
+                return self.refuse(outcome, DropReason::IcvTrials);
+            }
+            let Some((sa, shown)) = self.inbound_sa(number, buf, place) else {
+                continue;
+            };
+            let tried = sa.try_at(buf, place, now);
+            if let Err(DropReason::Integrity) = tried {
+                checks += 1;
+                refused = Some(DropReason::Integrity);
+                continue;
+            }
+            // Before the ICV nothing tells whose packet it is.
+            if let Err(reason) = tried
+                && before_icv(reason)
+            {
+                refused = refused.or(Some(reason));
+                continue;
+            }
+            if let Err(reason) = tried {
+                sa.count(reason);
+            }
+            outcome.sa = Some(number);
+            (outcome.spi, outcome.sn) = shown;
+            return delivered(outcome, tried);
         }
+        self.refuse(outcome, refused.unwrap_or(DropReason::NoSa))
     }
 
     /// A "too big" error from the network about a packet of ours: the path MTU
@@ -504,9 +677,40 @@ impl Ipsec {
     /// Largest packet that a tunnel SA takes on its path, if a limit is known.
     pub fn inner_mtu(&self, number: u32, limit: usize) -> Option<usize> {
         match self.sa(number)? {
-            (_, Sa::Outbound(sa)) => crate::esp::tx::tunnel_mtu(sa.params(), sa.suite(), limit),
+            (_, Sa::Outbound(sa)) => crate::esp::tx::tunnel_mtu(&sa.terms(), limit),
             _ => None,
         }
+    }
+}
+
+/// Refusals in front of the ICV check, by which nothing is known of the sender.
+fn before_icv(reason: DropReason) -> bool {
+    use DropReason as Reason;
+    matches!(
+        reason,
+        Reason::Malformed
+            | Reason::InvalidZero
+            | Reason::TooOld
+            | Reason::Replay
+            | Reason::SnExhausted
+            | Reason::LifetimePackets
+            | Reason::LifetimeOctets
+            | Reason::LifetimeSeconds
+            | Reason::NoRoom
+            | Reason::Unsupported
+    )
+}
+
+fn delivered(outcome: Outcome, opened: Result<Opened, DropReason>) -> Outcome {
+    match opened {
+        Ok(Opened {
+            sn, soft_expired, ..
+        }) => Outcome {
+            sn: sn.0,
+            soft_expired,
+            ..outcome.passed(Verdict::Deliver)
+        },
+        Err(reason) => outcome.dropped(reason),
     }
 }
 
@@ -532,7 +736,12 @@ fn quotes(told: &TooBig<'_>, sa: &OutboundSa) -> bool {
     };
     // The SPI is all that a stranger would have to guess: without it (an old
     // IPv4 router quotes 8 octets, in UDP too few) the message is not believed.
-    u32_at(told.upper, spi_at).is_ok_and(|spi| spi == params.spi.0)
+    // Of a compressed one there is less to guess.
+    match sa.context() {
+        Some(context) if context.afrg().hardened && context.afrg().esp_spi_lsb < 32 => false,
+        Some(context) => context.shows_spi(told.upper.get(spi_at..).unwrap_or(&[])),
+        None => u32_at(told.upper, spi_at).is_ok_and(|spi| spi == params.spi.0),
+    }
 }
 
 /// Room in front that any packet of any SA needs: outer IPv6, UDP, ESP header

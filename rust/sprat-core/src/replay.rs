@@ -58,6 +58,12 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> ReplayWindow<S> {
         })
     }
 
+    /// Packets that may arrive late and still be told from copies; `None` with
+    /// anti-replay off.
+    pub fn width(&self) -> Option<u64> {
+        self.on.then_some(self.window)
+    }
+
     /// Highest number verified so far, T of the RFC; 0 if none was.
     pub fn top(&self) -> Sn64 {
         Sn64(self.top)

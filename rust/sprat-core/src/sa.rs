@@ -3,10 +3,12 @@
 
 use core::net::IpAddr;
 
+use crate::diet_esp::Carried;
 use crate::error::DropReason;
 use crate::num::{Sn64, Spi};
 use crate::replay::ReplayWindow;
 use crate::time::Instant;
+use crate::wire::ip::Version;
 
 /// How the outer DSCP of a tunnel is made (RFC 4301 s5.1.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,6 +242,22 @@ impl SaParams {
             }
         }
         Ok(())
+    }
+}
+
+impl SaParams {
+    /// What carries this SA's packets, as a Diet-ESP context asks.
+    pub fn carried(&self) -> Carried {
+        let outer = match self.mode {
+            Mode::Transport => None,
+            Mode::Tunnel(tunnel) if tunnel.destination.is_ipv4() => Some(Version::V4),
+            Mode::Tunnel(_) => Some(Version::V6),
+        };
+        Carried {
+            spi: self.spi,
+            outer,
+            udp: self.udp_encap.is_some(),
+        }
     }
 }
 

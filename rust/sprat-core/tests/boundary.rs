@@ -248,6 +248,7 @@ fn a_socket_hands_over_esp_without_its_outer_header() {
         destination: address(false, 102),
         traffic_class: 0,
         udp_ports: Some((4500, 4500)),
+        outer: None,
     };
     let mut esp = outer[sealed.esp_offset..].to_vec();
     let len = esp.len();
@@ -264,6 +265,7 @@ fn a_socket_hands_over_esp_without_its_outer_header() {
     let mut buf = PacketBuf::new(&mut esp, 0, len).unwrap();
     let facts = OuterFacts {
         udp_ports: None,
+        outer: None,
         ..facts
     };
     assert_eq!(
@@ -468,6 +470,7 @@ proptest! {
                 destination: IpAddr::from([1, 1, 1, 2]),
                 traffic_class: 3,
                 udp_ports: (cut % 2 == 0).then_some((1, 2)),
+                outer: None,
             };
             ipsec.inbound_esp(&mut buf, &facts, NOW)
         } else {

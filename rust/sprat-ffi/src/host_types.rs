@@ -208,6 +208,7 @@ impl sprat_outer {
             destination: self.destination.some()?,
             traffic_class: self.traffic_class,
             udp_ports,
+            outer: None,
         })
     }
 }

@@ -6,7 +6,7 @@ use core::mem::MaybeUninit;
 use sprat_core::buf::PacketBuf;
 use sprat_core::crypto::{Encr, MoteCcm};
 use sprat_core::error::DropReason;
-use sprat_core::esp::{Place, SealArgs, SealError, rx, tx};
+use sprat_core::esp::{Place, Receiver, SealArgs, SealError, Terms, rx, tx};
 use sprat_core::num::{Sn64, Spi};
 use sprat_core::replay::ReplayWindow;
 use sprat_core::sa::{Mode, SaParams, SaRx, SaTx, Usage};
@@ -210,7 +210,12 @@ fn seal(sa: &mut MoteSa, buf: &mut PacketBuf<'_>) -> i32 {
     let Side::Tx(side) = &mut sa.side else {
         return SPRAT_E_ARGUMENT;
     };
-    match tx::seal(&params, &sa.suite, side, buf, &SealArgs::default()) {
+    match tx::seal(
+        &Terms::plain(&params, &sa.suite),
+        side,
+        buf,
+        &SealArgs::default(),
+    ) {
         Ok(_) => SPRAT_OK,
         Err(SealError::Short(_)) => SPRAT_E_SHORT,
         Err(SealError::Dropped(reason)) => i32::from(reason.code()),
@@ -236,8 +241,10 @@ fn open(sa: &mut MoteSa, buf: &mut PacketBuf<'_>) -> i32 {
     let Side::Rx(side) = &mut sa.side else {
         return SPRAT_E_ARGUMENT;
     };
+    let terms = Terms::plain(&params, &sa.suite);
+    let mut receiver = Receiver::plain(side);
     let opened = place(sa.spi, buf.packet())
-        .and_then(|place| rx::open(&params, &sa.suite, side, buf, (&place, Instant(0))));
+        .and_then(|place| rx::open(&terms, &mut receiver, buf, (&place, Instant(0))));
     match opened {
         Ok(_) => SPRAT_OK,
         Err(reason) => i32::from(reason.code()),

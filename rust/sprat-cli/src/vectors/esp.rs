@@ -2,7 +2,7 @@
 
 use sprat_core::buf::PacketBuf;
 use sprat_core::crypto::{Encr, EspSuite, Suite};
-use sprat_core::esp::{HEADER_LEN, Place, rx, tx};
+use sprat_core::esp::{HEADER_LEN, Place, Receiver, Terms, rx, tx};
 use sprat_core::num::Sn64;
 use sprat_core::replay::ReplayWindow;
 use sprat_core::sa::{SaParams, SaRx, Usage};
@@ -85,7 +85,7 @@ pub fn seal(
     let room = data.get_mut(HEAD_ROOM..HEAD_ROOM + input.len());
     room.ok_or("no room")?.copy_from_slice(input);
     let mut buf = PacketBuf::new(&mut data, HEAD_ROOM, input.len()).ok_or("no room")?;
-    let (numbers, esp_at) = tx::lay_out_known(&sa.params, suite, &mut buf, known)
+    let (numbers, esp_at) = tx::lay_out_known(&Terms::plain(&sa.params, suite), &mut buf, known)
         .map_err(|error| format!("cannot be sealed: {error:?}"))?;
     let body_at = esp_at + HEADER_LEN;
     let clear = buf.packet().get(body_at + suite.iv_len()..);
@@ -157,7 +157,12 @@ fn opened(
     let head = Head::parse(packet).map_err(|error| format!("{error:?}"))?;
     let place = Place::find(packet, &head).map_err(|reason| reason.to_string())?;
     let mut buf = PacketBuf::new(&mut data, 0, packet.len()).ok_or("no room")?;
-    let opened = rx::open(params, suite, &mut rx, &mut buf, (&place, Instant(0)));
+    let opened = rx::open(
+        &Terms::plain(params, suite),
+        &mut Receiver::plain(&mut rx),
+        &mut buf,
+        (&place, Instant(0)),
+    );
     let opened = opened.map_err(|reason| reason.to_string())?;
     Ok((opened.sn, buf.packet().to_vec()))
 }

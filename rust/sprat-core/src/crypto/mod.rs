@@ -58,7 +58,7 @@ pub struct SealFailed;
 /// Why a body did not open. In both cases no plaintext is left in the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenFailed {
-    /// Too short for IV, two octets and ICV, or not a multiple of the block.
+    /// Too short for IV and ICV, or not a multiple of the block.
     Malformed,
     /// The ICV does not verify.
     Integrity,
@@ -84,6 +84,31 @@ pub trait EspSuite {
     /// IV and ICV is zeroed (except where nothing was decrypted yet and the
     /// octets are still ciphertext: they are zeroed too).
     fn open(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed>;
+    /// As [`EspSuite::open`], but where the ICV does not verify the body is as it
+    /// was received, so that another number or SA can be tried.
+    fn open_or_keep(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed>;
+}
+
+/// Longest ICV of an AEAD, octets.
+const MAX_TAG: usize = 16;
+
+/// Undoes the decryption of an AEAD whose ICV did not verify: the keystream once
+/// more, and the ICV as it was.
+fn keeping(
+    body: &mut [u8],
+    icv_len: usize,
+    open: impl FnOnce(&mut [u8]) -> Result<(), OpenFailed>,
+    seal: impl FnOnce(&mut [u8]),
+) -> Result<(), OpenFailed> {
+    let mut received = [0u8; MAX_TAG];
+    let icv_at = body.len().saturating_sub(icv_len);
+    copy(&mut received, body.get(icv_at..).unwrap_or(&[]));
+    let result = open(body);
+    if result == Err(OpenFailed::Integrity) {
+        seal(body);
+        copy(body.get_mut(icv_at..).unwrap_or(&mut []), &received);
+    }
+    result
 }
 
 /// The IV as a number. One that is not on the wire is the 64-bit sequence number
@@ -107,10 +132,11 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// `None` if the data would be shorter than Pad Length and Next Header.
+    /// `None` if the body is shorter than IV and ICV. There may be no data at all:
+    /// Diet-ESP can leave an empty payload without a trailer.
     fn cut(body: &'a mut [u8], iv_len: usize, icv_len: usize) -> Option<Self> {
         let (iv, rest) = body.split_at_mut_checked(iv_len)?;
-        let data_len = rest.len().checked_sub(icv_len).filter(|len| *len >= 2)?;
+        let data_len = rest.len().checked_sub(icv_len)?;
         let (data, icv) = rest.split_at_mut_checked(data_len)?;
         Some(Parts { iv, data, icv })
     }

@@ -55,6 +55,16 @@ impl MoteCcm {
     }
 }
 
+impl MoteCcm {
+    fn try_open(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed> {
+        let Parts { iv, data, icv } =
+            Parts::cut(body, self.iv_len(), ICV).ok_or(OpenFailed::Malformed)?;
+        let cipher = Aes128Enc::new(&self.key.into());
+        let tag = ccm::open(&cipher, &self.packet(numbers, iv), data);
+        super::check_icv(icv, &tag.ok_or(OpenFailed::Malformed)?)
+    }
+}
+
 impl Drop for MoteCcm {
     fn drop(&mut self) {
         self.key.zeroize();
@@ -92,12 +102,14 @@ impl EspSuite for MoteCcm {
     }
 
     fn open(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed> {
-        super::wiping(body, |body| {
-            let Parts { iv, data, icv } =
-                Parts::cut(body, self.iv_len(), ICV).ok_or(OpenFailed::Malformed)?;
-            let cipher = Aes128Enc::new(&self.key.into());
-            let tag = ccm::open(&cipher, &self.packet(numbers, iv), data);
-            super::check_icv(icv, &tag.ok_or(OpenFailed::Malformed)?)
+        super::wiping(body, |body| self.try_open(numbers, body))
+    }
+
+    fn open_or_keep(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed> {
+        let open = |body: &mut [u8]| self.try_open(numbers, body);
+        super::keeping(body, ICV, open, |body| {
+            // What was opened just now can be sealed: nothing is left to refuse.
+            let _ = self.seal(numbers, body);
         })
     }
 }

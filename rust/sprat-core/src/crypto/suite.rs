@@ -13,7 +13,7 @@ use super::key::{Aes, AesEnc, cbc_open, cbc_seal, with_cipher};
 use super::mac::Mac;
 use super::{
     Encr, EspSuite, Integ, IvSource, Numbers, Octets, OpenFailed, Parts, SealFailed, check_icv,
-    copy, iv_number, wiping,
+    copy, iv_number, keeping, wiping,
 };
 
 /// Key material of one SA, as it is cut from KEYMAT (RFC 7296 s2.17). The salt
@@ -560,5 +560,16 @@ impl EspSuite for Suite {
 
     fn open(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed> {
         wiping(body, |body| self.try_open(numbers, body))
+    }
+
+    fn open_or_keep(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed> {
+        let open = |body: &mut [u8]| self.try_open(numbers, body);
+        match &self.cipher {
+            Cipher::Ccm(_) | Cipher::Gcm(_) => keeping(body, self.icv_len, open, |body| {
+                self.try_seal(numbers, body);
+            }),
+            // The others verify before they decrypt.
+            _ => open(body),
+        }
     }
 }

@@ -404,6 +404,32 @@ impl Afrg {
     }
 }
 
+/// Attributes, and what a receiver may choose by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ehc {
+    /// What was agreed.
+    pub afrg: Afrg,
+    /// Further Sequence Numbers tried for a packet whose ICV does not verify, at
+    /// most 16; 0 = none (digest section 8.2).
+    pub resync: u8,
+    /// Packets that may arrive late where anti-replay is off.
+    pub reorder: u16,
+}
+
+impl Ehc {
+    /// Most further numbers tried for a packet.
+    pub const MAX_RESYNC: u8 = 16;
+
+    /// Without a search for lost numbers.
+    pub const fn new(afrg: Afrg) -> Self {
+        Ehc {
+            afrg,
+            resync: 0,
+            reorder: 64,
+        }
+    }
+}
+
 /// What carries the ESP packets of an SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Carried {
@@ -449,6 +475,7 @@ context_errors! {
     SelectorFamily "selector" "the selector's addresses are not of the inner IP version";
     OuterIdentification "flow_label_cda" "\"lower\" over outer IPv4 uses the Identification: allow it with outer_id";
     UdpMarker "esp_spi_lsb" "in UDP the sent bits of the SPI must not be absent or all 0, or ESP could look like IKE";
+    Resync "resync" "resync tries at most 16 further numbers";
     MultiSender "multi_sender" "several senders share no sequence: it cannot be compressed";
     IpVersion "ip_version" "inner headers of one IP version only can be compressed, or a trailer left out";
 }

@@ -21,7 +21,7 @@ mod rules;
 mod template;
 
 pub use afrg::{
-    Afrg, Alignment, Carried, ContextError, DscpCda, DscpList, EcnCda, Ehc2019, EspTrailer,
+    Afrg, Alignment, Carried, ContextError, DscpCda, DscpList, EcnCda, Ehc, Ehc2019, EspTrailer,
     FlowLabelCda, IipcProfile, Profile,
 };
 pub use context::{Context, Stratum};

@@ -4,11 +4,13 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::rx::{self, Opened, Place};
+use super::Terms;
+use super::rx::{self, DEFAULT_REORDER, Opened, Place, Receiver, Resync};
 use super::tx::{self, SealArgs, SealError, Sealed};
 use crate::buf::PacketBuf;
 use crate::crypto::Suite;
 use crate::crypto::{EspSuite, IvSource};
+use crate::diet_esp::{Context, ContextError, Ehc, generate};
 use crate::error::{DropCounters, DropReason};
 use crate::num::Sn64;
 use crate::replay::{ReplayWindow, words_for};
@@ -25,12 +27,46 @@ fn check(params: &SaParams, suite: &Suite) -> Result<(), SaError> {
     Ok(())
 }
 
+/// What Diet-ESP has done for an SA.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EhcStats {
+    /// Packets sealed or opened with the context.
+    pub packets: u64,
+    /// Octets by which plain ESP would have been longer in all; less than 0 where
+    /// a wide alignment cost more.
+    pub octets_saved: i64,
+    /// ICV checks beyond the first of a packet, in search of its number.
+    pub icv_trials: u64,
+    /// Packets whose number was found so.
+    pub resyncs: u64,
+}
+
+impl EhcStats {
+    fn count(&mut self, saved: i64) {
+        self.packets = self.packets.saturating_add(1);
+        self.octets_saved = self.octets_saved.saturating_add(saved);
+    }
+}
+
+/// The context for an SA of these parameters.
+fn context(params: &SaParams, ehc: &Ehc) -> Result<Box<Context>, ContextError> {
+    if params.multi_sender {
+        return Err(ContextError::MultiSender);
+    }
+    if ehc.resync > Ehc::MAX_RESYNC {
+        return Err(ContextError::Resync);
+    }
+    Context::new(ehc.afrg, &params.carried()).map(Box::new)
+}
+
 /// An SA that sends.
 pub struct OutboundSa {
     params: SaParams,
     suite: Suite,
     tx: SaTx,
     drops: DropCounters,
+    context: Option<Box<Context>>,
+    ehc: EhcStats,
 }
 
 impl OutboundSa {
@@ -46,7 +82,30 @@ impl OutboundSa {
             suite,
             tx: SaTx::new(last, now),
             drops: DropCounters::default(),
+            context: None,
+            ehc: EhcStats::default(),
         })
+    }
+
+    /// The same SA with Diet-ESP.
+    pub fn compress(mut self, ehc: &Ehc) -> Result<Self, ContextError> {
+        self.context = Some(context(&self.params, ehc)?);
+        Ok(self)
+    }
+
+    /// The context of Diet-ESP, if it has one.
+    pub fn context(&self) -> Option<&Context> {
+        self.context.as_deref()
+    }
+
+    /// What Diet-ESP has done so far.
+    pub fn ehc_stats(&self) -> EhcStats {
+        self.ehc
+    }
+
+    /// What was agreed, in one.
+    pub fn terms(&self) -> Terms<'_, Suite> {
+        terms(&self.params, &self.suite, &self.context)
     }
 
     /// What was agreed.
@@ -70,7 +129,8 @@ impl OutboundSa {
         buf: &mut PacketBuf<'_>,
         args: &SealArgs<'_>,
     ) -> Result<Sealed, SealError> {
-        let sealed = tx::seal(&self.params, &self.suite, &mut self.tx, buf, args);
+        let terms = terms(&self.params, &self.suite, &self.context);
+        let sealed = tx::seal(&terms, &mut self.tx, buf, args);
         self.counted(sealed)
     }
 
@@ -80,7 +140,8 @@ impl OutboundSa {
         buf: &mut PacketBuf<'_>,
         args: &SealArgs<'_>,
     ) -> Result<Sealed, SealError> {
-        let sealed = tx::seal_dummy(&self.params, &self.suite, &mut self.tx, buf, args);
+        let terms = terms(&self.params, &self.suite, &self.context);
+        let sealed = tx::seal_dummy(&terms, &mut self.tx, buf, args);
         self.counted(sealed)
     }
 
@@ -89,6 +150,7 @@ impl OutboundSa {
         match sealed {
             Err(SealError::Dropped(reason)) => self.drops.count(reason),
             Err(SealError::TooBig { .. }) => self.drops.count(DropReason::TooBig),
+            Ok(sealed) if self.context.is_some() => self.ehc.count(sealed.saved),
             _ => {}
         }
         sealed
@@ -120,6 +182,21 @@ impl OutboundSa {
     }
 }
 
+fn terms<'a>(
+    params: &'a SaParams,
+    suite: &'a Suite,
+    context: &'a Option<Box<Context>>,
+) -> Terms<'a, Suite> {
+    Terms {
+        params,
+        suite,
+        context: context.as_deref(),
+    }
+}
+
+/// Further ICV checks of one SA in a second, at most.
+const RESYNCS_PER_SECOND: u16 = 100;
+
 /// An SA that receives.
 pub struct InboundSa {
     params: SaParams,
@@ -127,6 +204,10 @@ pub struct InboundSa {
     selectors: Vec<Selector>,
     rx: SaRx<Box<[u64]>>,
     drops: DropCounters,
+    context: Option<Box<Context>>,
+    ehc: EhcStats,
+    resync: Resync,
+    reorder: u16,
 }
 
 impl InboundSa {
@@ -153,7 +234,39 @@ impl InboundSa {
             selectors,
             rx,
             drops: DropCounters::default(),
+            context: None,
+            ehc: EhcStats::default(),
+            resync: Resync::new(0, RESYNCS_PER_SECOND),
+            reorder: DEFAULT_REORDER,
         })
+    }
+
+    /// The same SA with Diet-ESP. The selector of the attributes is checked besides
+    /// those of the SA.
+    pub fn compress(mut self, ehc: &Ehc) -> Result<Self, ContextError> {
+        self.context = Some(context(&self.params, ehc)?);
+        self.resync = Resync::new(ehc.resync, RESYNCS_PER_SECOND);
+        self.reorder = ehc.reorder;
+        Ok(self)
+    }
+
+    /// The context of Diet-ESP, if it has one.
+    pub fn context(&self) -> Option<&Context> {
+        self.context.as_deref()
+    }
+
+    /// What Diet-ESP has done so far.
+    pub fn ehc_stats(&self) -> EhcStats {
+        EhcStats {
+            icv_trials: self.resync.trials,
+            resyncs: self.resync.resyncs,
+            ..self.ehc
+        }
+    }
+
+    /// What was agreed, in one.
+    pub fn terms(&self) -> Terms<'_, Suite> {
+        terms(&self.params, &self.suite, &self.context)
     }
 
     /// What was agreed.
@@ -181,9 +294,14 @@ impl InboundSa {
             return Err(DropReason::NoSa);
         }
         let place = Place::find(packet, &head)?;
-        match place.numbers(packet)? {
-            (spi, _) if spi == self.params.spi => Ok(place),
-            _ => Err(DropReason::NoSa),
+        let ours = match &self.context {
+            Some(context) => context.shows_spi(place.esp(packet)),
+            None => place.numbers(packet)?.0 == self.params.spi,
+        };
+        if ours {
+            Ok(place)
+        } else {
+            Err(DropReason::NoSa)
         }
     }
 
@@ -194,23 +312,53 @@ impl InboundSa {
         place: &Place,
         now: Instant,
     ) -> Result<Opened, DropReason> {
-        let opened = self.open_and_select(buf, place, now);
+        let opened = self.open_and_select(buf, (place, now), true);
         opened.inspect_err(|reason| self.drops.count(*reason))
     }
 
-    fn open_and_select(
+    /// As [`InboundSa::open_at`], for a packet that may be another SA's: where its
+    /// ICV does not verify it stays as it was, nothing is counted and no other
+    /// number is tried.
+    pub(crate) fn try_at(
         &mut self,
         buf: &mut PacketBuf<'_>,
         place: &Place,
         now: Instant,
     ) -> Result<Opened, DropReason> {
-        let protected = place.protected(buf);
-        let opened = rx::open(&self.params, &self.suite, &mut self.rx, buf, (place, now))?;
+        self.open_and_select(buf, (place, now), false)
+    }
+
+    /// Counts a refusal that [`InboundSa::try_at`] gave.
+    pub(crate) fn count(&mut self, reason: DropReason) {
+        self.drops.count(reason);
+    }
+
+    fn open_and_select(
+        &mut self,
+        buf: &mut PacketBuf<'_>,
+        (place, now): (&Place, Instant),
+        sure: bool,
+    ) -> Result<Opened, DropReason> {
+        let terms = terms(&self.params, &self.suite, &self.context);
+        let protected = place.protected(buf, terms.header_len());
+        let mut receiver = Receiver {
+            rx: &mut self.rx,
+            reorder: self.reorder,
+            resync: sure.then_some(&mut self.resync),
+            generator: &generate,
+        };
+        let opened = rx::open(&terms, &mut receiver, buf, (place, now))?;
         let flow = opened.head.flow(buf.packet());
-        if self.selectors.is_empty() || self.selectors.iter().any(|s| s.admits(&flow)) {
+        let mut admitted =
+            self.selectors.is_empty() || self.selectors.iter().any(|s| s.admits(&flow));
+        if let Some(context) = &self.context {
+            admitted &= context.afrg().selector.admits(&flow);
+            self.ehc.count(opened.saved);
+        }
+        if admitted {
             return Ok(opened);
         }
-        buf.zero(protected);
+        rx::wipe(buf, protected, terms.context.is_some());
         Err(DropReason::Selector)
     }
 

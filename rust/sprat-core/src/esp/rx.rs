@@ -2,14 +2,15 @@
 
 use core::net::IpAddr;
 
-use super::{HEADER_LEN, ecn};
+use super::{HEADER_LEN, Terms, ecn};
 use crate::buf::PacketBuf;
 use crate::crypto::{EspSuite, Numbers, OpenFailed};
+use crate::diet_esp::{Context, EcnCda, Generator, OuterFields, Pseudo, generate, reconstruct};
 use crate::error::DropReason;
 use crate::num::{Sn64, Spi};
 use crate::sa::{Mode, NatOriginal, SaParams, SaRx};
 use crate::time::Instant;
-use crate::trailer::{self, Form};
+use crate::trailer::Trailer;
 use crate::wire::ip::{self, Fragment, Head, Version, proto};
 use crate::wire::{WireError, array_at, put, u16_at, udp, update_checksum};
 
@@ -25,6 +26,9 @@ pub struct Place {
     pub head: Option<Head>,
     /// The outer TOS or Traffic Class, for its ECN field.
     pub traffic_class: u8,
+    /// What of the outer header Diet-ESP may need; `None` where a socket has taken
+    /// it off and did not tell.
+    pub outer: Option<OuterFields>,
 }
 
 impl Place {
@@ -42,6 +46,7 @@ impl Place {
             end: head.total_len,
             head: Some(*head),
             traffic_class: head.traffic_class,
+            outer: Some(outer_fields(packet, head)?),
         };
         if head.protocol == proto::UDP {
             let datagram = packet.get(head.upper_at..head.total_len).unwrap_or(&[]);
@@ -53,30 +58,56 @@ impl Place {
     }
 
     /// A packet that begins with its ESP header.
-    pub fn bare(len: usize, traffic_class: u8) -> Self {
+    pub fn bare(len: usize, traffic_class: u8, outer: Option<OuterFields>) -> Self {
         Place {
             esp_at: 0,
             end: len,
             head: None,
             traffic_class,
+            outer,
         }
     }
 
-    /// Where the octets behind the ESP header stand in the slice of `buf`, in
-    /// front of any trimming.
-    pub(crate) fn protected(&self, buf: &PacketBuf<'_>) -> core::ops::Range<usize> {
+    /// Where the octets behind the ESP header of `header_len` stand in the slice of
+    /// `buf`, in front of any trimming.
+    pub(super) fn protected(
+        &self,
+        buf: &PacketBuf<'_>,
+        header_len: usize,
+    ) -> core::ops::Range<usize> {
         let at = |offset: usize| buf.start().saturating_add(offset);
-        at(self.esp_at.saturating_add(HEADER_LEN))..at(self.end)
+        at(self.esp_at.saturating_add(header_len))..at(self.end)
+    }
+
+    /// The octets of ESP.
+    pub fn esp<'a>(&self, packet: &'a [u8]) -> &'a [u8] {
+        packet.get(self.esp_at..self.end).unwrap_or(&[])
     }
 
     /// SPI and low half of the sequence number as received. `Malformed` if the
     /// packet is too short for them.
     pub fn numbers(&self, packet: &[u8]) -> Result<(Spi, u32), DropReason> {
-        let esp = packet.get(self.esp_at..self.end).unwrap_or(&[]);
+        let esp = self.esp(packet);
         let spi = array_at(esp, 0).map_err(|_| DropReason::Malformed)?;
         let sn = array_at(esp, 4).map_err(|_| DropReason::Malformed)?;
         Ok((Spi::from_octets(spi), u32::from_be_bytes(sn)))
     }
+}
+
+/// The fields of the outer header that Diet-ESP knows as "lower".
+fn outer_fields(packet: &[u8], head: &Head) -> Result<OuterFields, DropReason> {
+    let flow = match head.version {
+        Version::V6 => head.flow_label,
+        Version::V4 => u16_at(packet, ip::v4::ID)
+            .map_err(|_| DropReason::Malformed)?
+            .into(),
+    };
+    Ok(OuterFields {
+        version: head.version,
+        traffic_class: head.traffic_class,
+        hop_limit: head.hop_limit,
+        flow,
+    })
 }
 
 /// A packet that was opened; it stands in the buffer.
@@ -90,7 +121,82 @@ pub struct Opened {
     pub head: Head,
     /// A soft lifetime is reached.
     pub soft_expired: bool,
+    /// Octets by which plain ESP would have been longer; 0 without Diet-ESP.
+    pub saved: i64,
 }
+
+/// Bounded search for the number of an authentic packet after a loss that
+/// `esp_sn_lsb` cannot express (digest section 8.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resync {
+    /// Further numbers tried for one packet, 0 = none.
+    pub tries: u8,
+    /// Most of them in one second; every further packet waits for the next.
+    pub per_second: u16,
+    second: u64,
+    used: u16,
+    /// ICV checks beyond the first of a packet.
+    pub trials: u64,
+    /// Packets whose number was found so.
+    pub resyncs: u64,
+}
+
+impl Resync {
+    /// At most `tries` for a packet and `per_second` in all.
+    pub const fn new(tries: u8, per_second: u16) -> Self {
+        Resync {
+            tries,
+            per_second,
+            second: 0,
+            used: 0,
+            trials: 0,
+            resyncs: 0,
+        }
+    }
+
+    /// Takes one further ICV check, if there is one left this second.
+    pub fn take(&mut self, now: Instant) -> bool {
+        let second = now.0 / 1000;
+        if second != self.second {
+            self.second = second;
+            self.used = 0;
+        }
+        if self.used >= self.per_second {
+            return false;
+        }
+        self.used += 1;
+        self.trials = self.trials.saturating_add(1);
+        true
+    }
+}
+
+/// What moves when a packet is opened, and what only the receiver knows.
+pub struct Receiver<'a, W> {
+    /// Window and usage.
+    pub rx: &'a mut SaRx<W>,
+    /// Packets that may arrive late where anti-replay is off (Diet-ESP).
+    pub reorder: u16,
+    /// The search for lost numbers; `None` = none, and the packet stays as it was
+    /// where its ICV does not verify, so that another SA can be tried.
+    pub resync: Option<&'a mut Resync>,
+    /// Makes what the sender left to the receiver.
+    pub generator: Generator<'a>,
+}
+
+impl<'a, W> Receiver<'a, W> {
+    /// The receiver of a plain SA.
+    pub fn plain(rx: &'a mut SaRx<W>) -> Self {
+        Receiver {
+            rx,
+            reorder: DEFAULT_REORDER,
+            resync: None,
+            generator: &generate,
+        }
+    }
+}
+
+/// Packets that may arrive late where nothing is said.
+pub const DEFAULT_REORDER: u16 = 64;
 
 /// Opens the packet in `buf`, in place.
 ///
@@ -98,10 +204,12 @@ pub struct Opened {
 /// (transport), cut to its own length. The selectors are the caller's next
 /// step (RFC 4301 s5.2), and so is counting refusals. On error everything behind
 /// the ESP header is zeroed if it had been decrypted.
+///
+/// With Diet-ESP the packet grows: `NoRoom`, before anything moves, where the
+/// buffer has neither in front nor behind the octets that the headers need.
 pub fn open<S, W>(
-    params: &SaParams,
-    suite: &S,
-    rx: &mut SaRx<W>,
+    terms: &Terms<'_, S>,
+    receiver: &mut Receiver<'_, W>,
     buf: &mut PacketBuf<'_>,
     (place, now): (&Place, Instant),
 ) -> Result<Opened, DropReason>
@@ -109,30 +217,73 @@ where
     S: EspSuite,
     W: AsRef<[u64]> + AsMut<[u64]>,
 {
-    if params.mode == Mode::Transport && place.head.is_none() {
-        return Err(DropReason::Malformed);
-    }
-    let sn = verify(params, suite, rx, buf, (place, now))?;
-    let protected = place.protected(buf);
-    // No plaintext stays in a buffer whose packet was refused.
-    let (next_header, head) =
-        restore(params, suite, buf, place).inspect_err(|_| buf.zero(protected))?;
-    let age = now.seconds_since(rx.installed);
-    let soft_expired = rx.usage.soft_expired(&params.lifetime, age);
+    check_place(terms, buf, place)?;
+    let sn = verify(terms, receiver, buf, (place, now))?;
+    let protected = place.protected(buf, terms.header_len());
+    let taken = (sn, receiver.generator);
+    let restored = restore(terms, buf, place, taken);
+    let (next_header, head, saved) =
+        restored.inspect_err(|_| wipe(buf, protected, terms.compresses_inner()))?;
+    let age = now.seconds_since(receiver.rx.installed);
+    let soft_expired = receiver.rx.usage.soft_expired(&terms.params.lifetime, age);
     Ok(Opened {
         sn,
         next_header,
         head,
         soft_expired,
+        saved,
     })
+}
+
+/// No plaintext stays in a buffer whose packet was refused: neither where it was
+/// decrypted nor, if headers were being rebuilt, where they have moved it.
+pub(super) fn wipe(buf: &mut PacketBuf<'_>, protected: core::ops::Range<usize>, moved: bool) {
+    buf.zero(protected);
+    if moved {
+        buf.zero(buf.start()..buf.start().saturating_add(buf.len()));
+    }
+}
+
+/// What can be known of the packet to come: whether the outer header tells enough
+/// and the buffer has the room.
+fn check_place<S: EspSuite>(
+    terms: &Terms<'_, S>,
+    buf: &PacketBuf<'_>,
+    place: &Place,
+) -> Result<(), DropReason> {
+    let tunnel = terms.params.mode != Mode::Transport;
+    if !tunnel && place.head.is_none() {
+        return Err(DropReason::Malformed);
+    }
+    let Some(context) = terms.context.filter(|c| c.afrg().compresses_inner()) else {
+        return Ok(());
+    };
+    if tunnel && place.outer.is_none() {
+        return Err(DropReason::Unsupported);
+    }
+    let payload_at = place.esp_at + terms.header_len() + terms.suite.iv_len();
+    let missing = context
+        .most_growth()
+        .saturating_sub((buf.start() + payload_at).saturating_sub(kept(terms, place)));
+    if missing > buf.tail_room() {
+        return Err(DropReason::NoRoom);
+    }
+    Ok(())
+}
+
+/// Octets of header in front that stay: those of transport mode.
+fn kept<S>(terms: &Terms<'_, S>, place: &Place) -> usize {
+    match (terms.params.mode, place.head) {
+        (Mode::Transport, Some(head)) => head.upper_at,
+        _ => 0,
+    }
 }
 
 /// Steps 2 to 6 of RFC 4303 s3.4: length, replay check, ICV and decryption,
 /// window.
 fn verify<S, W>(
-    params: &SaParams,
-    suite: &S,
-    rx: &mut SaRx<W>,
+    terms: &Terms<'_, S>,
+    receiver: &mut Receiver<'_, W>,
     buf: &mut PacketBuf<'_>,
     (place, now): (&Place, Instant),
 ) -> Result<Sn64, DropReason>
@@ -140,41 +291,113 @@ where
     S: EspSuite,
     W: AsRef<[u64]> + AsMut<[u64]>,
 {
-    let (_, low) = place.numbers(buf.packet())?;
-    let cipher_len = cipher_len(suite, place)?;
+    let cipher_len = cipher_len(terms, place)?;
     let octets = u64::try_from(cipher_len).unwrap_or(u64::MAX);
-    rx.usage
-        .admits(&params.lifetime, octets, now.seconds_since(rx.installed))?;
-    let sn = rx.window.infer(low)?;
-    rx.window.check(sn)?;
-    let numbers = Numbers {
-        spi: params.spi,
-        sn,
-        esn: params.esn,
+    let rx = &mut *receiver.rx;
+    let age = now.seconds_since(rx.installed);
+    rx.usage.admits(&terms.params.lifetime, octets, age)?;
+    let sn = match terms.context {
+        None => rx.window.infer(place.numbers(buf.packet())?.1)?,
+        Some(context) => {
+            let esp = place.esp(buf.packet());
+            let low = context.received_sn(esp).ok_or(DropReason::Malformed)?;
+            let late = rx.window.width().unwrap_or(receiver.reorder.into());
+            let lsb = context.afrg().esp_sn_lsb;
+            reconstruct((low, lsb), rx.window.top(), late, terms.params.esn)?
+        }
     };
+    rx.window.check(sn)?;
     let body = buf
         .packet_mut()
-        .get_mut(place.esp_at + HEADER_LEN..place.end)
+        .get_mut(place.esp_at + terms.header_len()..place.end)
         .ok_or(DropReason::Malformed)?;
-    suite.open(&numbers, body).map_err(|failed| match failed {
-        OpenFailed::Malformed => DropReason::Malformed,
-        OpenFailed::Integrity => DropReason::Integrity,
-    })?;
-    rx.window.mark(sn)?;
-    rx.usage.add(octets);
+    let sn = match terms.context {
+        None => authenticate(terms, sn, body, EspSuite::open).map(|()| sn)?,
+        Some(context) => authenticate_compressed(terms, context, (receiver, now), (sn, body))?,
+    };
+    receiver.rx.window.mark(sn)?;
+    receiver.rx.usage.add(octets);
     Ok(sn)
 }
 
+/// One ICV check and, if it is good, the decryption.
+fn authenticate<S: EspSuite>(
+    terms: &Terms<'_, S>,
+    sn: Sn64,
+    body: &mut [u8],
+    open: impl FnOnce(&S, &Numbers, &mut [u8]) -> Result<(), OpenFailed>,
+) -> Result<(), DropReason> {
+    let numbers = Numbers {
+        spi: terms.params.spi,
+        sn,
+        esn: terms.params.esn,
+    };
+    open(terms.suite, &numbers, body).map_err(|failed| match failed {
+        OpenFailed::Malformed => DropReason::Malformed,
+        OpenFailed::Integrity => DropReason::Integrity,
+    })
+}
+
+/// The same with the numbers that the low bits may also stand for, if the SA is
+/// to look for them.
+fn authenticate_compressed<S, W>(
+    terms: &Terms<'_, S>,
+    context: &Context,
+    (receiver, now): (&mut Receiver<'_, W>, Instant),
+    (sn, body): (Sn64, &mut [u8]),
+) -> Result<Sn64, DropReason>
+where
+    S: EspSuite,
+    W: AsRef<[u64]> + AsMut<[u64]>,
+{
+    let first = authenticate(terms, sn, body, EspSuite::open_or_keep);
+    let Some(resync) = receiver.resync.as_deref_mut() else {
+        return first.map(|()| sn);
+    };
+    if first != Err(DropReason::Integrity) {
+        return first.map(|()| sn);
+    }
+    let step = 1u64 << context.afrg().esp_sn_lsb;
+    let end = if terms.params.esn {
+        u64::MAX
+    } else {
+        u64::from(u32::MAX)
+    };
+    for k in 1..=u64::from(resync.tries) {
+        let Some(further) = sn.0.checked_add(k * step).filter(|sn| *sn <= end) else {
+            break;
+        };
+        let further = Sn64(further);
+        if receiver.rx.window.check(further).is_err() {
+            continue;
+        }
+        if !resync.take(now) {
+            return Err(DropReason::IcvTrials);
+        }
+        if authenticate(terms, further, body, EspSuite::open_or_keep).is_ok() {
+            resync.resyncs = resync.resyncs.saturating_add(1);
+            return Ok(further);
+        }
+    }
+    Err(DropReason::Integrity)
+}
+
 /// Octets between IV and ICV; `Malformed` if there cannot be a trailer or they
-/// are no multiple of the alignment.
-fn cipher_len<S: EspSuite>(suite: &S, place: &Place) -> Result<usize, DropReason> {
-    let fixed = HEADER_LEN + suite.iv_len() + suite.icv_len();
+/// are no multiple of what the cipher takes.
+fn cipher_len<S: EspSuite>(terms: &Terms<'_, S>, place: &Place) -> Result<usize, DropReason> {
+    let fixed = terms.header_len() + terms.suite.iv_len() + terms.suite.icv_len();
     let len = place
         .end
         .checked_sub(place.esp_at)
         .and_then(|len| len.checked_sub(fixed))
         .ok_or(DropReason::Malformed)?;
-    if len < trailer::LEN || !len.is_multiple_of(suite.pad_align()) {
+    // A literal peer may align the whole packet where Diet-ESP is spoken: what
+    // counts is the block (decision D-05).
+    let align = match terms.context {
+        None => terms.suite.pad_align(),
+        Some(_) => terms.block(),
+    };
+    if len < terms.trailer().len() || !len.is_multiple_of(align) {
         return Err(DropReason::Malformed);
     }
     Ok(len)
@@ -182,31 +405,110 @@ fn cipher_len<S: EspSuite>(suite: &S, place: &Place) -> Result<usize, DropReason
 
 /// Steps 7 to 9: padding, dummy packets, the packet that was protected.
 fn restore<S: EspSuite>(
-    params: &SaParams,
-    suite: &S,
+    terms: &Terms<'_, S>,
     buf: &mut PacketBuf<'_>,
     place: &Place,
-) -> Result<(u8, Head), DropReason> {
-    let from = place.esp_at + HEADER_LEN + suite.iv_len();
+    taken: (Sn64, Generator<'_>),
+) -> Result<(u8, Head, i64), DropReason> {
+    let from = place.esp_at + terms.header_len() + terms.suite.iv_len();
     let to = place
         .end
-        .checked_sub(suite.icv_len())
+        .checked_sub(terms.suite.icv_len())
         .ok_or(DropReason::Malformed)?;
     let plaintext = buf.packet().get(from..to).ok_or(DropReason::Malformed)?;
-    let trailer = Form::whole(suite.pad_align()).read(plaintext)?;
-    let next_header = trailer.next_header.ok_or(DropReason::Internal)?;
-    if next_header == proto::NO_NEXT {
-        return Err(DropReason::Dummy);
+    let trailer = terms.trailer().read(plaintext)?;
+    let next_header = next_header(terms, &trailer)?;
+    let mut payload = (from, from + trailer.payload_len);
+    let (plain, mut rebuilt) = (payload.1 - payload.0, 0);
+    if let Some(context) = terms.context.filter(|c| c.afrg().compresses_inner()) {
+        payload = rebuild(context, buf, (place, payload, next_header), taken)?;
+        rebuilt = payload.1 - payload.0;
     }
-    let payload = (from, from + trailer.payload_len);
-    let head = match params.mode {
+    let head = match terms.params.mode {
         Mode::Tunnel(tunnel) => {
-            let outer = tunnel.ecn.then_some(place.traffic_class);
+            let lower = terms.compresses_inner()
+                && terms
+                    .context
+                    .is_some_and(|c| c.afrg().ecn_cda == EcnCda::Lower);
+            let outer = (tunnel.ecn && !lower).then_some(place.traffic_class);
             take_inner(buf, payload, next_header, outer)?
         }
-        Mode::Transport => rejoin(params, buf, place, (payload, next_header))?,
+        Mode::Transport => rejoin(terms, buf, place, (payload, next_header))?,
     };
-    Ok((next_header, head))
+    let saved = terms
+        .context
+        .map_or(0, |_| saved(terms, to - from, rebuilt.max(plain)));
+    Ok((next_header, head, saved))
+}
+
+/// Octets by which plain ESP would have been longer.
+fn saved<S: EspSuite>(terms: &Terms<'_, S>, cipher_len: usize, payload_len: usize) -> i64 {
+    let form = crate::trailer::Form::whole(terms.suite.pad_align());
+    let padding = form.padding_len(payload_len, 0).unwrap_or(0);
+    let plain = HEADER_LEN + payload_len + padding + form.len();
+    let this = terms.header_len() + cipher_len;
+    i64::try_from(plain).unwrap_or(0) - i64::try_from(this).unwrap_or(0)
+}
+
+/// What the protected octets are, said or known; a dummy packet ends here.
+fn next_header<S: EspSuite>(terms: &Terms<'_, S>, trailer: &Trailer) -> Result<u8, DropReason> {
+    let known = terms.context.and_then(Context::next_header);
+    match (trailer.next_header, known) {
+        (Some(proto::NO_NEXT), _) => Err(DropReason::Dummy),
+        (Some(said), Some(known)) if said != known => Err(DropReason::BadInner),
+        (Some(said), _) => Ok(said),
+        (None, Some(known)) => Ok(known),
+        (None, None) => Err(DropReason::Internal),
+    }
+}
+
+/// Diet-ESP: puts the headers in front of what is behind the residue and returns
+/// where the packet, or in transport mode the segment, stands then.
+fn rebuild(
+    context: &Context,
+    buf: &mut PacketBuf<'_>,
+    (place, (from, to), next_header): (&Place, (usize, usize), u8),
+    taken: (Sn64, Generator<'_>),
+) -> Result<(usize, usize), DropReason> {
+    let iipc = buf.packet().get(from..to).ok_or(DropReason::Internal)?;
+    let (restored, kept) = match (context.outer(), place.head, &place.outer) {
+        (Some(_), _, Some(outer)) => (context.restore_packet(iipc, outer, taken)?, 0),
+        (None, Some(head), _) => {
+            let pseudo = Pseudo {
+                source: head.source,
+                destination: head.destination,
+                protocol: next_header,
+            };
+            (context.restore_segment(iipc, &pseudo)?, head.upper_at)
+        }
+        _ => return Err(DropReason::Internal),
+    };
+    let header = restored.header();
+    let payload = (from + restored.residue_len, to);
+    // In front of the slice's start there is nothing: then all moves back.
+    let missing = (kept + header.len()).saturating_sub(buf.start() + payload.0);
+    if missing > 0 {
+        buf.grow_tail(missing).map_err(|_| DropReason::NoRoom)?;
+        let packet = buf.packet_mut();
+        packet
+            .get(payload.0..payload.1 + missing)
+            .ok_or(DropReason::NoRoom)?;
+        packet.copy_within(payload.0..payload.1, payload.0 + missing);
+    }
+    let (start, end) = (payload.0 + missing, payload.1 + missing);
+    let grow = (kept + header.len()).saturating_sub(start);
+    buf.grow_head(grow).map_err(|_| DropReason::NoRoom)?;
+    let packet = buf.packet_mut();
+    if grow > 0 && kept > 0 {
+        packet.get(..grow + kept).ok_or(DropReason::Internal)?;
+        packet.copy_within(grow..grow + kept, 0);
+    }
+    let at = start + grow - header.len();
+    packet
+        .get_mut(at..start + grow)
+        .ok_or(DropReason::Internal)?
+        .copy_from_slice(header);
+    Ok((at, end + grow))
 }
 
 /// Tunnel: the payload is a whole packet (RFC 4303 s3.4.4.1 and the checks of
@@ -241,15 +543,20 @@ fn take_inner(
 }
 
 /// Transport: the headers in front move up to the payload and name it again.
-fn rejoin(
-    params: &SaParams,
+fn rejoin<S: EspSuite>(
+    terms: &Terms<'_, S>,
     buf: &mut PacketBuf<'_>,
     place: &Place,
     ((from, to), next_header): ((usize, usize), u8),
 ) -> Result<Head, DropReason> {
     let head = place.head.ok_or(DropReason::Malformed)?;
     let payload = buf.packet().get(from..to).ok_or(DropReason::Malformed)?;
-    let kept = cut_tfc(params, next_header, payload);
+    // A rebuilt header states what is there, over the addresses seen here.
+    let rebuilt = terms.compresses_inner();
+    let kept = match rebuilt {
+        true => payload.len(),
+        false => cut_tfc(terms.params, next_header, payload),
+    };
     let gap = from
         .checked_sub(head.upper_at)
         .ok_or(DropReason::Internal)?;
@@ -263,7 +570,7 @@ fn rejoin(
     let packet = buf.packet_mut();
     ip::rewrite(packet, head.version, head.upper_name_at, next_header)
         .map_err(|_| DropReason::BadInner)?;
-    if let Some(original) = &params.nat_original {
+    if let Some(original) = terms.params.nat_original.as_ref().filter(|_| !rebuilt) {
         let seen = (head.source, head.destination);
         let upper = packet.get_mut(head.upper_at..).unwrap_or(&mut []);
         mend_checksum(upper, next_header, (original, seen)).map_err(|_| DropReason::BadInner)?;

@@ -1,13 +1,15 @@
 //! Sealing: RFC 4303 s3.3 in its order, with every refusal in front.
 
-use super::{HEADER_LEN, ecn};
+use super::{Terms, ecn};
 use crate::buf::{PacketBuf, Short};
 use crate::crypto::{EspSuite, IvSource, Numbers};
+use crate::diet_esp::{Context, Elided, FlowLabelCda, OuterFields, Pseudo};
 use crate::error::DropReason;
 use crate::num::Sn64;
 use crate::sa::{Df, Mode, SaParams, SaTx, Tunnel};
+use crate::schc::Residue;
 use crate::time::Instant;
-use crate::trailer::{self, Form};
+use crate::trailer::Form;
 use crate::wire::ip::{self, Fragment, Head, Outer, Version, proto};
 use crate::wire::{put, udp};
 
@@ -48,6 +50,9 @@ pub struct Sealed {
     /// Not 0: the packet is larger than the path takes and must go out in
     /// fragments of at most this many octets ([`ip::fragment`]).
     pub fragment_to: usize,
+    /// Octets by which plain ESP would have been longer; 0 without Diet-ESP, less
+    /// than 0 where a wide alignment costs more than was left out.
+    pub saved: i64,
 }
 
 /// Why a packet was not sealed. Neither buffer nor sending state has changed.
@@ -82,8 +87,12 @@ struct Plan {
     extra_pad: usize,
     padding: usize,
     icv_len: usize,
-    /// What payload, padding and trailer are a multiple of.
-    align: usize,
+    /// Octets of SPI and Sequence Number.
+    header_len: usize,
+    form: Form,
+    /// Inner headers that a residue stands for; both 0 in plain ESP. `payload_len`
+    /// counts the residue.
+    elided: Elided,
     fragment_to: usize,
 }
 
@@ -114,28 +123,53 @@ impl Plan {
         self.ip_len() + self.udp_len
     }
 
-    /// Octets the packet grows in front.
+    /// Octets that the residue is shorter than the headers it stands for.
+    fn cut(&self) -> usize {
+        let residue = self.elided.residue.octets().len();
+        self.elided.header_len.saturating_sub(residue)
+    }
+
+    /// Octets of the packet before ESP.
+    fn before(&self) -> usize {
+        let kept = match &self.split {
+            Split::Transport { at, .. } => *at,
+            Split::Tunnel { .. } => 0,
+        };
+        kept + self.payload_len + self.cut()
+    }
+
+    /// Octets by which the same packet in plain ESP would be longer.
+    fn saved(&self, plain_align: usize) -> i64 {
+        let payload = self.payload_len + self.cut() + self.tfc;
+        let form = Form::whole(plain_align);
+        let padding = form.padding_len(payload, 0).unwrap_or(0);
+        let plain = super::HEADER_LEN + payload + padding + form.len();
+        let this = self.header_len + self.cipher_len();
+        i64::try_from(plain).unwrap_or(0) - i64::try_from(this).unwrap_or(0)
+    }
+
+    /// Octets the packet grows in front, where the headers left out were.
     fn head(&self) -> usize {
         let new_ip = match &self.split {
             Split::Transport { .. } => 0,
             Split::Tunnel { outer, .. } => outer.header_len(),
         };
-        new_ip + self.udp_len + HEADER_LEN + self.iv_len
+        new_ip + self.udp_len + self.header_len + self.iv_len
     }
 
     /// Octets the packet grows behind.
     fn tail(&self) -> usize {
-        self.tfc + self.padding + trailer::LEN + self.icv_len
+        self.tfc + self.padding + self.form.len() + self.icv_len
     }
 
     /// Octets given to the cipher.
     fn cipher_len(&self) -> usize {
-        self.payload_len + self.tfc + self.padding + trailer::LEN
+        self.payload_len + self.tfc + self.padding + self.form.len()
     }
 
     /// Octets of the whole outer packet.
     fn total(&self) -> usize {
-        self.esp_at() + HEADER_LEN + self.iv_len + self.cipher_len() + self.icv_len
+        self.esp_at() + self.header_len + self.iv_len + self.cipher_len() + self.icv_len
     }
 
     /// Largest whole packet that the length field of the outermost IP header
@@ -152,15 +186,15 @@ impl Plan {
     /// octets: what is left for the cipher, rounded down to its alignment. 0 if
     /// nothing fits.
     fn inner_mtu(&self, limit: usize) -> usize {
-        let fixed = self.esp_at() + HEADER_LEN + self.iv_len + self.icv_len;
+        let fixed = self.esp_at() + self.header_len + self.iv_len + self.icv_len;
         let room = limit.saturating_sub(fixed);
-        let aligned = room - room.checked_rem(self.align).unwrap_or(0);
+        let aligned = room - room.checked_rem(self.form.align).unwrap_or(0);
         let kept = match &self.split {
             Split::Transport { at, .. } => *at,
             Split::Tunnel { .. } => 0,
         };
-        match aligned.checked_sub(trailer::LEN + self.tfc + self.extra_pad) {
-            Some(payload) => payload + kept,
+        match aligned.checked_sub(self.form.len() + self.tfc + self.extra_pad) {
+            Some(payload) => payload + kept + self.cut(),
             None => 0,
         }
     }
@@ -168,10 +202,14 @@ impl Plan {
     /// Whether the packet may go out in fragments: the configuration clears DF,
     /// or the inner packet is IPv6 and so small that no sender can be told to
     /// make it smaller (RFC 2473 s7.1, RFC 8200 s5).
-    fn may_be_fragmented(&self, params: &SaParams) -> bool {
-        let Mode::Tunnel(tunnel) = &params.mode else {
+    fn may_be_fragmented<S>(&self, terms: &Terms<'_, S>) -> bool {
+        let Mode::Tunnel(tunnel) = &terms.params.mode else {
             return false;
         };
+        // An Identification that carries inner bits is no use for reassembly.
+        if tunnel.destination.is_ipv4() && terms.context.is_some_and(carries_id) {
+            return false;
+        }
         let six = matches!(
             self.split,
             Split::Tunnel {
@@ -180,40 +218,59 @@ impl Plan {
             }
         );
         tunnel.df == Df::Clear && tunnel.destination.is_ipv4()
-            || six && self.payload_len <= LEAST_IPV6_MTU
+            || six && self.payload_len + self.cut() <= LEAST_IPV6_MTU
     }
 }
 
-/// Seals the IP packet in `buf`, in place, growing it at both ends.
+/// Whether the outer flow label or Identification carries the inner one.
+fn carries_id(context: &Context) -> bool {
+    let afrg = context.afrg();
+    afrg.compresses_inner() && afrg.flow_label_cda == FlowLabelCda::Lower
+}
+
+/// Seals the IP packet in `buf`, in place, growing it at both ends; with Diet-ESP
+/// it may become shorter.
 ///
 /// On success `buf` holds the packet to send. On error neither `buf` nor `tx`
-/// has changed; counting the reason is the caller's.
+/// has changed; counting the reason is the caller's. A packet that does not fit
+/// the rules of the SA's context is refused with their reason, one that its
+/// selector does not admit with `Selector`: the receiver would drop it.
 pub fn seal<S: EspSuite>(
-    params: &SaParams,
-    suite: &S,
+    terms: &Terms<'_, S>,
     tx: &mut SaTx,
     buf: &mut PacketBuf<'_>,
     args: &SealArgs<'_>,
 ) -> Result<Sealed, SealError> {
-    let (plan, sn) = prepare(params, suite, tx, buf, args)?;
-    commit(params, suite, tx, buf, (&plan, sn, args))
+    let (plan, sn) = prepare(terms, tx, buf, args)?;
+    commit(terms, tx, buf, (&plan, sn, args))
 }
 
 /// Makes a dummy packet (RFC 4303 s2.6): `buf`'s octets are the payload, which
 /// no one reads, with Next Header 59. Tunnel mode only, since in transport mode
 /// `buf` would have to bring an IP header: pass one whose protocol is 59 to
-/// [`seal`] instead. Consumes a number; errors as [`seal`].
+/// [`seal`] instead. Consumes a number; errors as [`seal`], and `Unsupported`
+/// where the SA sends no Next Header.
 pub fn seal_dummy<S: EspSuite>(
-    params: &SaParams,
-    suite: &S,
+    terms: &Terms<'_, S>,
     tx: &mut SaTx,
     buf: &mut PacketBuf<'_>,
     args: &SealArgs<'_>,
 ) -> Result<Sealed, SealError> {
-    let split = dummy_split(params, args)?;
-    let (plan, sn) = decide(params, suite, tx, (buf, args), (split, buf.len()))?;
-    commit(params, suite, tx, buf, (&plan, sn, args))
+    let split = dummy_split(terms.params, args)?;
+    if !terms.trailer().next_header {
+        return Err(DropReason::Unsupported.into());
+    }
+    let plan = decide(terms, (buf, args), (split, NOTHING), buf.len())?;
+    let sn = admit(terms, tx, (&plan, args))?;
+    reserve(buf, &plan)?;
+    commit(terms, tx, buf, (&plan, sn, args))
 }
+
+/// Plain ESP leaves nothing out.
+const NOTHING: Elided = Elided {
+    header_len: 0,
+    residue: Residue::EMPTY,
+};
 
 fn dummy_split(params: &SaParams, args: &SealArgs<'_>) -> Result<Split, SealError> {
     match &params.mode {
@@ -230,53 +287,125 @@ fn dummy_split(params: &SaParams, args: &SealArgs<'_>) -> Result<Split, SealErro
 
 /// All checks; nothing changes.
 fn prepare<S: EspSuite>(
-    params: &SaParams,
-    suite: &S,
+    terms: &Terms<'_, S>,
     tx: &SaTx,
     buf: &PacketBuf<'_>,
     args: &SealArgs<'_>,
 ) -> Result<(Plan, Sn64), SealError> {
     let head = Head::parse(buf.packet()).map_err(|_| DropReason::NotIp)?;
-    let split = split(params, &head, args)?;
-    let payload_len = match &split {
+    let mut split = split(terms.params, &head, args)?;
+    let packet = buf.packet().get(..head.total_len).unwrap_or(&[]);
+    let elided = match terms.context {
+        None => NOTHING,
+        Some(context) => compress(context, (packet, &head), &mut split)?,
+    };
+    let len = match &split {
         Split::Transport { at, .. } => head.total_len - at,
         Split::Tunnel { .. } => head.total_len,
     };
-    decide(params, suite, tx, (buf, args), (split, payload_len))
+    let plan = decide(terms, (buf, args), (split, elided), len)?;
+    let sn = admit(terms, tx, (&plan, args))?;
+    reserve(buf, &plan)?;
+    Ok((plan, sn))
 }
 
-/// What is the same for packets and dummies: TFC, sizes, path, lifetime, room.
+/// IIPC, and what of it the outer header has to carry.
+fn compress(
+    context: &Context,
+    (packet, head): (&[u8], &Head),
+    split: &mut Split,
+) -> Result<Elided, DropReason> {
+    if !context.afrg().selector.admits(&head.flow(packet)) {
+        // The rules know why, where it is their matter.
+        return Err(elide(context, (packet, head), split)
+            .err()
+            .unwrap_or(DropReason::Selector));
+    }
+    let elided = elide(context, (packet, head), split)?;
+    if let Split::Tunnel { outer, .. } = split {
+        let version = if outer.destination.is_ipv4() {
+            Version::V4
+        } else {
+            Version::V6
+        };
+        let fields = context.outer_fields(
+            packet,
+            OuterFields {
+                version,
+                traffic_class: outer.traffic_class,
+                hop_limit: outer.hop_limit,
+                flow: match version {
+                    Version::V4 => u32::from(outer.id),
+                    Version::V6 => outer.flow_label,
+                },
+            },
+        );
+        outer.traffic_class = fields.traffic_class;
+        outer.hop_limit = fields.hop_limit;
+        match version {
+            Version::V6 => outer.flow_label = fields.flow,
+            Version::V4 if carries_id(context) => {
+                outer.id = u16::try_from(fields.flow).unwrap_or(0);
+                outer.fragment = ip::v4::DF;
+            }
+            Version::V4 => {}
+        }
+    }
+    Ok(elided)
+}
+
+fn elide(
+    context: &Context,
+    (packet, head): (&[u8], &Head),
+    split: &Split,
+) -> Result<Elided, DropReason> {
+    match split {
+        Split::Tunnel { .. } => context.compress_packet(packet),
+        Split::Transport {
+            at, next_header, ..
+        } => {
+            let pseudo = Pseudo {
+                source: head.source,
+                destination: head.destination,
+                protocol: *next_header,
+            };
+            context.compress_segment(packet.get(*at..).unwrap_or(&[]), &pseudo)
+        }
+    }
+}
+
+/// What is the same for packets and dummies: TFC, sizes, path.
 fn decide<S: EspSuite>(
-    params: &SaParams,
-    suite: &S,
-    tx: &SaTx,
+    terms: &Terms<'_, S>,
     (buf, args): (&PacketBuf<'_>, &SealArgs<'_>),
-    (split, payload_len): (Split, usize),
-) -> Result<(Plan, Sn64), SealError> {
-    if args.tfc != 0 && !tfc_possible(params, &split, buf.packet(), payload_len) {
+    (split, elided): (Split, Elided),
+    len: usize,
+) -> Result<Plan, SealError> {
+    if args.tfc != 0 && !tfc_possible(terms, &split, buf.packet(), len) {
         return Err(DropReason::TfcRefused.into());
     }
-    let mut plan = plan_for(params, suite, args, (split, payload_len))?;
-    plan.fragment_to = check_path(params, &plan)?;
+    let mut plan = plan_for(terms, args, (split, elided), len)?;
+    plan.fragment_to = check_path(terms, &plan)?;
     if plan.fragment_to != 0
         && let Split::Tunnel { outer, .. } = &mut plan.split
     {
         outer.fragment = 0;
         outer.id = args.ipv4_id;
     }
-    let sn = admit(params, suite, tx, (&plan, args))?;
-    // Octets behind the packet's own length are room, not packet.
-    let before = match &plan.split {
-        Split::Transport { at, .. } => at + plan.payload_len,
-        Split::Tunnel { .. } => plan.payload_len,
+    Ok(plan)
+}
+
+fn reserve(buf: &PacketBuf<'_>, plan: &Plan) -> Result<(), SealError> {
+    // Octets behind the packet's own length are room, not packet; so is what the
+    // residue is shorter than the headers.
+    let surplus = buf.len().saturating_sub(plan.before());
+    let need = Short {
+        head: plan.head().saturating_sub(plan.cut()),
+        tail: plan.tail(),
     };
-    let surplus = buf.len().saturating_sub(before);
-    match buf.reserve(plan.head(), plan.tail().saturating_sub(surplus)) {
-        Ok(()) => Ok((plan, sn)),
-        Err(_) => Err(SealError::Short(Short {
-            head: plan.head(),
-            tail: plan.tail(),
-        })),
+    match buf.reserve(need.head, need.tail.saturating_sub(surplus)) {
+        Ok(()) => Ok(()),
+        Err(_) => Err(SealError::Short(need)),
     }
 }
 
@@ -319,8 +448,15 @@ fn outer_header(tunnel: &Tunnel, inner_class: u8, inner_df: bool, id: u16) -> Ou
 
 /// TFC padding is cut by the length the payload states: any IP packet in a
 /// tunnel, UDP in transport mode (RFC 4303 s2.7).
-fn tfc_possible(params: &SaParams, split: &Split, packet: &[u8], payload_len: usize) -> bool {
-    params.tfc_allowed
+/// Nothing states its length once inner headers are compressed (decision D-22).
+fn tfc_possible<S: EspSuite>(
+    terms: &Terms<'_, S>,
+    split: &Split,
+    packet: &[u8],
+    payload_len: usize,
+) -> bool {
+    terms.params.tfc_allowed
+        && !terms.compresses_inner()
         && match split {
             Split::Tunnel { .. } => true,
             Split::Transport {
@@ -334,30 +470,35 @@ fn tfc_possible(params: &SaParams, split: &Split, packet: &[u8], payload_len: us
 }
 
 fn plan_for<S: EspSuite>(
-    params: &SaParams,
-    suite: &S,
+    terms: &Terms<'_, S>,
     args: &SealArgs<'_>,
-    (split, payload_len): (Split, usize),
+    (split, elided): (Split, Elided),
+    len: usize,
 ) -> Result<Plan, SealError> {
     let tfc = usize::from(args.tfc);
     let extra = usize::from(args.extra_pad);
-    let padding = Form::whole(suite.pad_align())
+    let residue_len = elided.residue.octets().len();
+    let payload_len = len.saturating_sub(elided.header_len) + residue_len;
+    let form = terms.trailer();
+    let padding = form
         .padding_len(payload_len + tfc, extra)
         .ok_or(DropReason::Unsupported)?;
     let plan = Plan {
         split,
-        udp_len: if params.udp_encap.is_some() {
+        udp_len: if terms.params.udp_encap.is_some() {
             udp::LEN
         } else {
             0
         },
-        iv_len: suite.iv_len(),
+        iv_len: terms.suite.iv_len(),
         payload_len,
         tfc,
         padding,
         extra_pad: extra,
-        icv_len: suite.icv_len(),
-        align: suite.pad_align(),
+        icv_len: terms.suite.icv_len(),
+        header_len: terms.header_len(),
+        form,
+        elided,
         fragment_to: 0,
     };
     if plan.total() <= plan.max_total() {
@@ -372,12 +513,12 @@ fn plan_for<S: EspSuite>(
 /// The path's limit: 0 if the packet fits it, the limit if the packet may go out
 /// in fragments, else an error so that the caller can tell the sender (RFC 4301
 /// s8.2).
-fn check_path(params: &SaParams, plan: &Plan) -> Result<usize, SealError> {
-    let limit = usize::from(params.path_mtu);
+fn check_path<S>(terms: &Terms<'_, S>, plan: &Plan) -> Result<usize, SealError> {
+    let limit = usize::from(terms.params.path_mtu);
     if limit == 0 || plan.total() <= limit {
         return Ok(0);
     }
-    if plan.may_be_fragmented(params) {
+    if plan.may_be_fragmented(terms) {
         return Ok(limit);
     }
     let mtu = plan.inner_mtu(limit);
@@ -395,29 +536,28 @@ fn check_path(params: &SaParams, plan: &Plan) -> Result<usize, SealError> {
 
 /// Lifetime, counter and IV: may this packet go out, and with which number?
 fn admit<S: EspSuite>(
-    params: &SaParams,
-    suite: &S,
+    terms: &Terms<'_, S>,
     tx: &SaTx,
     (plan, args): (&Plan, &SealArgs<'_>),
 ) -> Result<Sn64, DropReason> {
     let age = args.now.seconds_since(tx.installed);
     let octets = u64::try_from(plan.cipher_len()).unwrap_or(u64::MAX);
-    tx.usage.admits(&params.lifetime, octets, age)?;
-    if suite.iv_source() == IvSource::Random && args.iv.len() < suite.iv_len() {
+    tx.usage.admits(&terms.params.lifetime, octets, age)?;
+    if terms.suite.iv_source() == IvSource::Random && args.iv.len() < terms.suite.iv_len() {
         return Err(DropReason::IvMissing);
     }
-    tx.peek(params.esn)
+    tx.peek(terms.params.esn)
 }
 
 /// Nothing in here can be refused any more; the number is used up first.
 fn commit<S: EspSuite>(
-    params: &SaParams,
-    suite: &S,
+    terms: &Terms<'_, S>,
     tx: &mut SaTx,
     buf: &mut PacketBuf<'_>,
     (plan, sn, args): (&Plan, Sn64, &SealArgs<'_>),
 ) -> Result<Sealed, SealError> {
     tx.take(sn);
+    let Terms { params, suite, .. } = *terms;
     let mut iv = [0u8; MAX_IV];
     match suite.iv_source() {
         IvSource::None => {}
@@ -433,8 +573,8 @@ fn commit<S: EspSuite>(
         sn,
         esn: params.esn,
     };
-    write(plan, buf, params, &numbers, iv).ok_or(DropReason::Internal)?;
-    let body = buf.packet_mut().get_mut(plan.esp_at() + HEADER_LEN..);
+    write(terms, (plan, buf), &numbers, iv).ok_or(DropReason::Internal)?;
+    let body = buf.packet_mut().get_mut(plan.esp_at() + plan.header_len..);
     suite
         .seal(&numbers, body.unwrap_or(&mut []))
         .map_err(|_| DropReason::Internal)?;
@@ -447,22 +587,40 @@ fn commit<S: EspSuite>(
         soft_expired: tx.usage.soft_expired(&params.lifetime, age),
         reserve_soon: tx.reserve_soon(),
         fragment_to: plan.fragment_to,
+        saved: terms.context.map_or(0, |_| plan.saved(suite.pad_align())),
     })
 }
 
+/// Puts the residue in the place of the headers it stands for.
+fn shorten(plan: &Plan, buf: &mut PacketBuf<'_>) -> Option<()> {
+    let (cut, residue) = (plan.cut(), plan.elided.residue.octets());
+    if plan.elided.header_len == 0 {
+        return Some(());
+    }
+    let at = match &plan.split {
+        Split::Transport { at, .. } => *at,
+        Split::Tunnel { .. } => 0,
+    };
+    let packet = buf.packet_mut();
+    if at.checked_add(cut)? > packet.len() {
+        return None;
+    }
+    packet.copy_within(..at, cut);
+    let space = packet.get_mut(at + cut..)?;
+    space.get_mut(..residue.len())?.copy_from_slice(residue);
+    buf.trim_head(cut);
+    Some(())
+}
+
 /// Lays out headers, IV and trailer around the payload.
-fn write(
-    plan: &Plan,
-    buf: &mut PacketBuf<'_>,
-    params: &SaParams,
+fn write<S: EspSuite>(
+    terms: &Terms<'_, S>,
+    (plan, buf): (&Plan, &mut PacketBuf<'_>),
     numbers: &Numbers,
     iv: &[u8],
 ) -> Option<()> {
-    let before = match &plan.split {
-        Split::Transport { at, .. } => at + plan.payload_len,
-        Split::Tunnel { .. } => plan.payload_len,
-    };
-    buf.truncate(before);
+    buf.truncate(plan.before());
+    shorten(plan, buf)?;
     buf.grow_head(plan.head()).ok()?;
     buf.grow_tail(plan.tail()).ok()?;
     let packet = buf.packet_mut();
@@ -471,12 +629,26 @@ fn write(
     }
     let esp_at = plan.esp_at();
     let udp_at = plan.ip_len();
-    let payload_at = esp_at + HEADER_LEN + plan.iv_len;
+    let payload_at = esp_at + plan.header_len + plan.iv_len;
     let esp = packet.get_mut(esp_at..)?;
-    put(esp, 0, numbers.spi.to_octets()).ok()?;
-    put(esp, 4, numbers.sn.low().to_be_bytes()).ok()?;
+    match terms.context {
+        None => {
+            put(esp, 0, numbers.spi.to_octets()).ok()?;
+            put(esp, 4, numbers.sn.low().to_be_bytes()).ok()?;
+        }
+        Some(context) => {
+            let header = context.header(numbers.sn);
+            esp.get_mut(..plan.header_len)?
+                .copy_from_slice(header.octets());
+        }
+    }
     // Every IV is a multiple of 8 octets.
-    for (word, at) in iv.as_chunks::<8>().0.iter().zip((HEADER_LEN..).step_by(8)) {
+    for (word, at) in iv
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .zip((plan.header_len..).step_by(8))
+    {
         put(esp, at, *word).ok()?;
     }
     let tfc_at = payload_at + plan.payload_len;
@@ -485,10 +657,11 @@ fn write(
     let next_header = match plan.split {
         Split::Transport { next_header, .. } | Split::Tunnel { next_header, .. } => next_header,
     };
-    let end = trailer_at + plan.padding + trailer::LEN;
-    Form::whole(plan.align).write(packet.get_mut(trailer_at..end)?, next_header)?;
-    write_udp(packet.get_mut(udp_at..)?, params)?;
-    let protocol = if params.udp_encap.is_some() {
+    let end = trailer_at + plan.padding + plan.form.len();
+    plan.form
+        .write(packet.get_mut(trailer_at..end)?, next_header)?;
+    write_udp(packet.get_mut(udp_at..)?, terms.params)?;
+    let protocol = if terms.params.udp_encap.is_some() {
         proto::UDP
     } else {
         proto::ESP
@@ -540,11 +713,10 @@ pub struct Known<'a> {
 
 /// Lays a packet out as [`seal`] does but for a test vector, and hands back the
 /// numbers, so that the caller can look at the plaintext before it seals the
-/// octets behind `esp_offset` + 8 with the suite. No SA state takes part.
+/// octets behind the ESP header at that offset with the suite. No SA state takes part.
 #[cfg(feature = "known-answer")]
 pub fn lay_out_known<S: EspSuite>(
-    params: &SaParams,
-    suite: &S,
+    terms: &Terms<'_, S>,
     buf: &mut PacketBuf<'_>,
     known: &Known<'_>,
 ) -> Result<(Numbers, usize), SealError> {
@@ -554,38 +726,43 @@ pub fn lay_out_known<S: EspSuite>(
         extra_pad: known.extra_pad,
         ..SealArgs::default()
     };
+    let params = terms.params;
     let mut split = split(params, &head, &args)?;
-    let mut payload_len = head.total_len;
+    let packet = buf.packet().get(..head.total_len).unwrap_or(&[]);
+    let elided = match terms.context {
+        None => NOTHING,
+        Some(context) => compress(context, (packet, &head), &mut split)?,
+    };
+    let mut len = head.total_len;
     match &mut split {
-        Split::Transport { at, .. } => payload_len -= *at,
+        Split::Transport { at, .. } => len -= *at,
         Split::Tunnel { outer, .. } => {
             if let Some(known) = known.outer {
                 *outer = known;
             }
         }
     }
-    if args.tfc != 0 && !tfc_possible(params, &split, buf.packet(), payload_len) {
+    if args.tfc != 0 && !tfc_possible(terms, &split, buf.packet(), len) {
         return Err(DropReason::TfcRefused.into());
     }
-    let plan = plan_for(params, suite, &args, (split, payload_len))?;
-    buf.reserve(plan.head(), plan.tail())
-        .map_err(SealError::Short)?;
+    let plan = plan_for(terms, &args, (split, elided), len)?;
+    reserve(buf, &plan)?;
     let numbers = Numbers {
         spi: params.spi,
         sn: known.sn,
         esn: params.esn,
     };
     let iv = known.iv.get(..plan.iv_len).ok_or(DropReason::IvMissing)?;
-    write(&plan, buf, params, &numbers, iv).ok_or(DropReason::Internal)?;
+    write(terms, (&plan, buf), &numbers, iv).ok_or(DropReason::Internal)?;
     Ok((numbers, plan.esp_at()))
 }
 
 /// What a gateway needs to know before the first packet: the largest inner
 /// packet of a tunnel over a path of `limit` octets; `None` in transport mode or
 /// if nothing fits.
-pub fn tunnel_mtu<S: EspSuite>(params: &SaParams, suite: &S, limit: usize) -> Option<usize> {
+pub fn tunnel_mtu<S: EspSuite>(terms: &Terms<'_, S>, limit: usize) -> Option<usize> {
     let args = SealArgs::default();
-    let split = dummy_split(params, &args).ok()?;
-    let plan = plan_for(params, suite, &args, (split, 0)).ok()?;
+    let split = dummy_split(terms.params, &args).ok()?;
+    let plan = plan_for(terms, &args, (split, NOTHING), 0).ok()?;
     Some(plan.inner_mtu(limit)).filter(|mtu| *mtu != 0)
 }

@@ -125,16 +125,18 @@ pub struct Residue {
 
 impl Default for Residue {
     fn default() -> Self {
-        Residue {
-            octets: [0; Residue::MAX],
-            bits: 0,
-        }
+        Residue::EMPTY
     }
 }
 
 impl Residue {
     /// Most octets.
     pub const MAX: usize = 56;
+    /// Nothing sent.
+    pub const EMPTY: Residue = Residue {
+        octets: [0; Residue::MAX],
+        bits: 0,
+    };
 
     /// Bits.
     pub fn bits(&self) -> usize {

@@ -1,0 +1,357 @@
+//! Diet-ESP through whole SAs: worked examples, receiver, look-up, fallback.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+#![cfg(feature = "alloc")]
+
+use core::net::IpAddr;
+
+use sprat_core::buf::PacketBuf;
+use sprat_core::crypto::{Encr, Integ, Keys, Suite};
+use sprat_core::diet_esp::{
+    Afrg, Alignment, DscpCda, EcnCda, Ehc, EspTrailer, FlowLabelCda, OuterFields,
+};
+use sprat_core::error::DropReason;
+use sprat_core::esp::{InboundSa, OutboundSa, SealArgs, SealError};
+use sprat_core::ipsec::{Ipsec, OuterFacts, Verdict};
+use sprat_core::num::{Sn64, Spi};
+use sprat_core::sa::{Df, Dscp, Lookup, Mode, SaParams, Tunnel};
+use sprat_core::selector::{AddrRange, PortRange, Selector};
+use sprat_core::spd::{Action, Direction, Policy};
+use sprat_core::time::Instant;
+use sprat_core::wire::ip::Version;
+
+/// The inner packet U of the digest's section 14.
+const INNER: &str = "600123450012114020010db800000001000000000000100020010db80000000200000000000056781389119400122af048656c6c6f2064696574";
+const ESP: &str = "d401d2c0a113d805c826ad53008cdec3578d74a9";
+
+fn hex(text: &str) -> Vec<u8> {
+    (0..text.len())
+        .step_by(2)
+        .map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap())
+        .collect()
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn suite() -> Suite {
+    let key: Vec<u8> = (0..16).collect();
+    let keys = Keys {
+        encr_key: &key,
+        salt: &[0xa0, 0xa1, 0xa2],
+        integ_key: &[],
+    };
+    Suite::new(Encr::AesCcm8Iiv, Integ::None, &keys).unwrap()
+}
+
+fn tunnel() -> Mode {
+    Mode::Tunnel(Tunnel {
+        source: address("2001:db8:f::1"),
+        destination: address("2001:db8:f::2"),
+        hop_limit: 64,
+        dscp: Dscp::Copy,
+        ecn: true,
+        df: Df::Copy,
+        flow_label: 0,
+    })
+}
+
+fn selector() -> Selector {
+    Selector {
+        source: AddrRange::single(address("2001:db8:0:1::1000")),
+        destination: AddrRange::single(address("2001:db8:0:2::5678")),
+        protocol: Some(17),
+        source_ports: PortRange::Range {
+            first: 5001,
+            last: 5001,
+        },
+        destination_ports: PortRange::Range {
+            first: 4500,
+            last: 4500,
+        },
+    }
+}
+
+fn lower(spi_lsb: u8, sn_lsb: u8) -> Afrg {
+    Afrg {
+        dscp_cda: DscpCda::Lower,
+        ecn_cda: EcnCda::Lower,
+        flow_label_cda: FlowLabelCda::Lower,
+        alignment: Alignment::Bits8,
+        esp_trailer: EspTrailer::Optional,
+        esp_spi_lsb: spi_lsb,
+        esp_sn_lsb: sn_lsb,
+        ..Afrg::new(Version::V6, selector())
+    }
+}
+
+fn params(spi: u32) -> SaParams {
+    SaParams::new(Spi(spi), tunnel())
+}
+
+fn outbound(spi: u32, afrg: Afrg) -> OutboundSa {
+    let sa = OutboundSa::new(params(spi), suite(), Sn64(0), Instant(0)).unwrap();
+    sa.compress(&Ehc::new(afrg)).unwrap()
+}
+
+fn inbound(spi: u32, ehc: Ehc) -> InboundSa {
+    let sa = InboundSa::new(params(spi), suite(), vec![], Instant(0)).unwrap();
+    sa.compress(&ehc).unwrap()
+}
+
+/// Seals `packet` in a buffer with `head` octets in front.
+fn seal(sa: &mut OutboundSa, packet: &[u8]) -> Result<Vec<u8>, SealError> {
+    let mut data = vec![0xa5; 128];
+    data.extend(packet);
+    data.extend([0xa5; 64]);
+    let mut buf = PacketBuf::new(&mut data, 128, packet.len()).unwrap();
+    sa.seal(&mut buf, &SealArgs::default())?;
+    Ok(buf.packet().to_vec())
+}
+
+/// Opens `packet` in a buffer with room behind only.
+fn open(sa: &mut InboundSa, packet: &[u8]) -> Result<Vec<u8>, DropReason> {
+    let mut data = packet.to_vec();
+    data.extend([0xa5; 80]);
+    let mut buf = PacketBuf::new(&mut data, 0, packet.len()).unwrap();
+    sa.open(&mut buf, Instant(0))?;
+    Ok(buf.packet().to_vec())
+}
+
+#[test]
+fn the_first_worked_example() {
+    let mut tx = outbound(0xa1b2_c3d4, lower(8, 8));
+    let mut rx = inbound(0xa1b2_c3d4, Ehc::new(lower(8, 8)));
+    let sealed = seal(&mut tx, &hex(INNER)).unwrap();
+    assert_eq!(&sealed[40..], hex(ESP));
+    assert_eq!(sealed[..8], hex("6001234500143240")[..]);
+    assert_eq!(tx.ehc_stats().octets_saved, 56);
+    assert_eq!(open(&mut rx, &sealed).unwrap(), hex(INNER));
+    assert_eq!((rx.ehc_stats().octets_saved, rx.usage().packets), (56, 1));
+    assert_eq!(open(&mut rx, &sealed), Err(DropReason::Replay));
+}
+
+#[test]
+fn nothing_of_the_header_at_all() {
+    let mut tx = outbound(0xa1b2_c3d4, lower(0, 0));
+    let mut rx = inbound(0xa1b2_c3d4, Ehc::new(lower(0, 0)));
+    for _ in 0..3 {
+        let sealed = seal(&mut tx, &hex(INNER)).unwrap();
+        assert_eq!(sealed.len(), 40 + 18);
+        assert_eq!(open(&mut rx, &sealed).unwrap(), hex(INNER));
+    }
+}
+
+#[test]
+fn a_packet_that_does_not_fit_leaves_everything_as_it_was() {
+    let mut tx = outbound(0xa1b2_c3d4, lower(8, 8));
+    let mut packet = hex(INNER);
+    packet[41] ^= 0x10;
+    let refused = seal(&mut tx, &packet);
+    assert_eq!(refused, Err(SealError::Dropped(DropReason::EhcPort)));
+    assert_eq!(
+        (tx.last_sn(), tx.drops().of(DropReason::EhcPort)),
+        (Sn64(0), 1)
+    );
+    let mut packet = hex(INNER);
+    packet[57] ^= 1;
+    let refused = seal(&mut tx, &packet);
+    assert_eq!(refused, Err(SealError::Dropped(DropReason::EhcChecksum)));
+}
+
+#[test]
+fn no_room_is_told_before_the_window_moves() {
+    let mut tx = outbound(0xa1b2_c3d4, lower(8, 8));
+    let mut rx = inbound(0xa1b2_c3d4, Ehc::new(lower(8, 8)));
+    let sealed = seal(&mut tx, &hex(INNER)).unwrap();
+    // 42 octets stand in front of the payload, 48 are needed.
+    for (room, good) in [(5, false), (6, true)] {
+        let mut data = sealed.clone();
+        data.resize(sealed.len() + room, 0);
+        let mut buf = PacketBuf::new(&mut data, 0, sealed.len()).unwrap();
+        let opened = rx.open(&mut buf, Instant(0));
+        match good {
+            true => assert_eq!(buf.packet(), hex(INNER)),
+            false => assert_eq!(opened.unwrap_err(), DropReason::NoRoom),
+        }
+    }
+    assert_eq!(rx.top_sn(), Sn64(1));
+}
+
+#[test]
+fn a_lost_run_is_found_again_within_the_limit() {
+    for (tries, found) in [(0, false), (1, true)] {
+        let ehc = Ehc {
+            resync: tries,
+            ..Ehc::new(lower(8, 8))
+        };
+        let (mut tx, mut rx) = (
+            outbound(0xa1b2_c3d4, lower(8, 8)),
+            inbound(0xa1b2_c3d4, ehc),
+        );
+        tx.skip_to(Sn64(300));
+        let sealed = seal(&mut tx, &hex(INNER)).unwrap();
+        let opened = open(&mut rx, &sealed);
+        match found {
+            true => assert_eq!(opened.unwrap(), hex(INNER)),
+            false => assert_eq!(opened, Err(DropReason::Integrity)),
+        }
+        let stats = rx.ehc_stats();
+        assert_eq!(
+            (stats.icv_trials, stats.resyncs),
+            (tries.into(), tries.into())
+        );
+        assert_eq!(rx.top_sn(), Sn64(if found { 301 } else { 0 }));
+    }
+}
+
+#[test]
+fn a_forgery_costs_no_more_than_the_limit() {
+    let ehc = Ehc {
+        resync: 16,
+        ..Ehc::new(lower(8, 8))
+    };
+    let mut rx = inbound(0xa1b2_c3d4, ehc);
+    let mut tx = outbound(0xa1b2_c3d4, lower(8, 8));
+    let mut sealed = seal(&mut tx, &hex(INNER)).unwrap();
+    *sealed.last_mut().unwrap() ^= 1;
+    for _ in 0..20 {
+        assert!(open(&mut rx, &sealed).is_err());
+    }
+    assert_eq!(rx.ehc_stats().icv_trials, 100, "a second's worth");
+    assert_eq!(rx.drops().of(DropReason::IcvTrials), 14);
+}
+
+fn boundary(spis: &[(u32, u8)]) -> Ipsec {
+    let mut ipsec = Ipsec::new();
+    for (spi, lsb) in spis {
+        let sa = inbound(*spi, Ehc::new(lower(*lsb, 8)));
+        ipsec.add_inbound("in", sa).unwrap();
+    }
+    ipsec
+}
+
+fn arrive(ipsec: &mut Ipsec, packet: &[u8]) -> (Verdict, Option<DropReason>, Option<u32>) {
+    let mut data = packet.to_vec();
+    data.extend([0; 80]);
+    let mut buf = PacketBuf::new(&mut data, 0, packet.len()).unwrap();
+    let outcome = ipsec.inbound(&mut buf, Instant(0));
+    (outcome.verdict, outcome.reason, outcome.sa)
+}
+
+#[test]
+fn overlapping_spis_are_told_apart_by_the_icv() {
+    let mut ipsec = boundary(&[(0x0002_d4d4, 8), (0xa1b2_c3d4, 8), (0x9900_00d4, 8)]);
+    let mut tx = outbound(0xa1b2_c3d4, lower(8, 8));
+    let first = seal(&mut tx, &hex(INNER)).unwrap();
+    assert_eq!(
+        arrive(&mut ipsec, &first),
+        (Verdict::Deliver, None, Some(1))
+    );
+    assert_eq!(ipsec.icv_trials(), 1);
+    // Two checks are not enough for the third SA.
+    let mut tx = outbound(0x9900_00d4, lower(8, 8));
+    let third = seal(&mut tx, &hex(INNER)).unwrap();
+    // For the second SA the number 1 is a copy: no check is spent on it.
+    assert_eq!(
+        arrive(&mut ipsec, &third),
+        (Verdict::Deliver, None, Some(2))
+    );
+    let forged = {
+        let mut p = seal(&mut tx, &hex(INNER)).unwrap();
+        p[50] ^= 1;
+        p
+    };
+    let dropped = (Verdict::Drop, Some(DropReason::Integrity), None);
+    assert_eq!(arrive(&mut ipsec, &forged), dropped);
+    ipsec.set_icv_trials(8, 0);
+    let dropped = (Verdict::Drop, Some(DropReason::IcvTrials), None);
+    assert_eq!(arrive(&mut ipsec, &forged), dropped);
+}
+
+#[test]
+fn a_packet_that_does_not_fit_goes_to_the_plain_sa() {
+    let mut ipsec = Ipsec::new();
+    let compressed = ipsec
+        .add_outbound("diet", outbound(0xa1b2_c3d4, lower(8, 8)))
+        .unwrap();
+    let plain = OutboundSa::new(params(0x300), suite(), Sn64(0), Instant(0)).unwrap();
+    let plain = ipsec.add_outbound("plain", plain).unwrap();
+    ipsec.add_policy(Policy {
+        direction: Direction::Out,
+        selector: Selector::ANY,
+        action: Action::Protect(Some(compressed)),
+    });
+    let mut packet = hex(INNER);
+    packet[57] ^= 1;
+    let leave = |ipsec: &mut Ipsec| {
+        let mut data = vec![0; 128];
+        data.extend(&packet);
+        data.extend([0; 64]);
+        let mut buf = PacketBuf::new(&mut data, 128, packet.len()).unwrap();
+        let outcome = ipsec.outbound(&mut buf, &SealArgs::default()).unwrap();
+        (outcome.verdict, outcome.reason, outcome.sa)
+    };
+    let refused = (
+        Verdict::Drop,
+        Some(DropReason::EhcChecksum),
+        Some(compressed),
+    );
+    assert_eq!(leave(&mut ipsec), refused);
+    assert!(!ipsec.set_fallback(plain, compressed));
+    assert!(!ipsec.set_fallback(compressed, 9));
+    assert!(ipsec.set_fallback(compressed, plain));
+    assert_eq!(leave(&mut ipsec), (Verdict::Forward, None, Some(plain)));
+}
+
+#[test]
+fn what_a_socket_hands_over_needs_the_outer_fields() {
+    let mut ipsec = boundary(&[(0xa1b2_c3d4, 8)]);
+    let mut facts = OuterFacts {
+        source: address("2001:db8:f::1"),
+        destination: address("2001:db8:f::2"),
+        traffic_class: 0,
+        udp_ports: None,
+        outer: None,
+    };
+    let fields = OuterFields {
+        version: Version::V6,
+        traffic_class: 0,
+        hop_limit: 64,
+        flow: 0x12345,
+    };
+    for (outer, expected) in [(None, Verdict::Drop), (Some(fields), Verdict::Deliver)] {
+        let mut data = hex(ESP);
+        let len = data.len();
+        data.extend([0; 60]);
+        let mut buf = PacketBuf::new(&mut data, 0, len).unwrap();
+        facts.outer = outer;
+        let outcome = ipsec.inbound_esp(&mut buf, &facts, Instant(0));
+        assert_eq!(outcome.verdict, expected, "{:?}", outcome.reason);
+        if expected == Verdict::Deliver {
+            assert_eq!(buf.packet(), hex(INNER));
+        }
+    }
+}
+
+#[test]
+fn an_sa_of_one_lookup_does_not_take_another_s_packets() {
+    let elsewhere = Lookup::SpiDestination(address("2001:db8:f::3"));
+    let params = SaParams {
+        lookup: elsewhere,
+        ..params(0xa1b2_c3d4)
+    };
+    let sa = InboundSa::new(params, suite(), vec![], Instant(0)).unwrap();
+    let mut ipsec = Ipsec::new();
+    ipsec
+        .add_inbound("in", sa.compress(&Ehc::new(lower(8, 8))).unwrap())
+        .unwrap();
+    let mut tx = outbound(0xa1b2_c3d4, lower(8, 8));
+    let sealed = seal(&mut tx, &hex(INNER)).unwrap();
+    assert_eq!(arrive(&mut ipsec, &sealed).1, Some(DropReason::NoSa));
+}
