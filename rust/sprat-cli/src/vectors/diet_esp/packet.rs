@@ -6,7 +6,7 @@ use sprat_core::buf::PacketBuf;
 use sprat_core::crypto::EspSuite;
 use sprat_core::diet_esp::{Context, OuterFields};
 use sprat_core::error::DropReason;
-use sprat_core::esp::tx;
+use sprat_core::esp::{Terms, tx};
 use sprat_core::num::Sn64;
 use sprat_core::sa::{Df, Dscp, Mode, SaParams, Tunnel};
 use sprat_core::wire::ip::{self, Head, Outer, Version, proto};
@@ -218,7 +218,7 @@ fn standard_esp(given: &Given, context: &Context) -> Result<Vec<u8>, String> {
     let mut data = [&[0xa5; ROOM][..], &given.packet, &[0xa5; ROOM]].concat();
     let mut buf = PacketBuf::new(&mut data, ROOM, len).ok_or("no room")?;
     let suite = &given.keyed.suite;
-    let (numbers, at) = tx::lay_out_known(&params, suite, &mut buf, &known)
+    let (numbers, at) = tx::lay_out_known(&Terms::plain(&params, suite), &mut buf, &known)
         .map_err(|error| format!("no standard ESP: {error:?}"))?;
     let body = buf.packet_mut().get_mut(at + 8..).unwrap_or(&mut []);
     suite
