@@ -16,6 +16,9 @@ pub fn run(file: &Path) -> Result<Outcome, Fail> {
     for path in &config.key_files {
         warn_if_shared(path);
     }
+    for notice in config.notices() {
+        complain(format_args!("{}: {notice}", file.display()));
+    }
     let mut rows = vec![
         [
             "SA",
@@ -92,6 +95,10 @@ fn row(sa: &SaConfig) -> [String; 7] {
         (Integ::None, _) => format!("{}/{bits}", sa.encr.name()),
         (integ, 0) => format!("{} {}", sa.encr.name(), integ.name()),
         (integ, _) => format!("{}/{bits} {}", sa.encr.name(), integ.name()),
+    };
+    let transforms = match &sa.ehc {
+        Some(ehc) => format!("{transforms} {}", ehc.afrg.profile.name()),
+        None => transforms,
     };
     let numbers = if sa.params.esn { "64" } else { "32" };
     let window = match sa.params.replay_window {

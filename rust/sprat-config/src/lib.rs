@@ -20,9 +20,11 @@
     )
 )]
 
+mod ehc;
 mod gateway;
 mod ipsec;
 mod keys;
+mod notice;
 mod policy;
 mod problem;
 mod reader;
@@ -41,6 +43,7 @@ use toml::de::DeTable;
 pub use gateway::GatewayConfig;
 pub use ipsec::{BuildError, Capture};
 pub use keys::{KeyMaterial, encr_by_name, integ_by_name};
+pub use notice::{Notice, Weight};
 pub use policy::{PolicyAction, PolicyConfig};
 pub use problem::Problem;
 pub use sa::SaConfig;
@@ -164,6 +167,7 @@ fn read(r: &mut Reader<'_>, document: &Section<'_>) -> Config {
             unique(r, section, (direction, params), &mut served);
         }));
     }
+    ehc::check_fallbacks(r, &sections);
     let mut policies = Vec::new();
     for section in r.tables(document, "policy", "policy") {
         let policy = policy::read(r, &section, |name| names.get(name).copied());

@@ -59,6 +59,14 @@ impl<'t> Section<'t> {
         })
     }
 
+    /// The table under `name`, which messages call `path`; `None` also if it is
+    /// none.
+    pub(crate) fn inner(&self, name: &'static str, path: &'static str) -> Option<Self> {
+        let value = self.value(name)?;
+        let table = value.value.as_table()?;
+        Some(Section::new(table, path, value.place.at))
+    }
+
     /// Where `name` stands, or the section if it does not.
     pub(crate) fn place(&self, name: &'static str) -> Place {
         self.value(name).map_or(
@@ -354,11 +362,11 @@ impl<'a> Reader<'a> {
         path: &'static str,
     ) -> Option<Section<'t>> {
         let value = section.value(name)?;
-        let table = value.value.as_table();
+        let table = section.inner(name, path);
         if table.is_none() {
             self.wrong_type(value, &format!("a table, [{path}]"));
         }
-        Some(Section::new(table?, path, value.place.at))
+        table
     }
 
     /// The tables of the list under `name`.

@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use sprat_core::crypto::{Encr, Integ, IvSource};
+use sprat_core::diet_esp::Ehc;
 use sprat_core::num::{Sn64, Spi};
 use sprat_core::sa::{
     Df, Dscp, Lifetime, Limit, Lookup, Mode, NatOriginal, SaError, SaParams, SenderId, Tunnel,
@@ -12,7 +13,7 @@ use sprat_core::selector::Selector;
 
 use crate::keys::{self, KeyMaterial};
 use crate::reader::{Reader, Section, Value};
-use crate::{Direction, schema, selector};
+use crate::{Direction, ehc, schema, selector};
 
 const ADDRESS: &str = "an IPv4 or IPv6 address";
 const DIRECTIONS: &str = "\"out\", \"in\"";
@@ -38,6 +39,10 @@ pub struct SaConfig {
     /// Highest number before the first packet: verified when receiving, used
     /// when sending.
     pub sequence_start: Sn64,
+    /// Diet-ESP; a context can be made of it and `params`.
+    pub ehc: Option<Ehc>,
+    /// Name of the plain SA that seals what does not fit the rules.
+    pub ehc_fallback: Option<String>,
 }
 
 /// Names the SA and its transforms, never its keys.
@@ -51,6 +56,8 @@ impl core::fmt::Debug for SaConfig {
             .field("integ", &self.integ)
             .field("selectors", &self.selectors)
             .field("sequence_start", &self.sequence_start)
+            .field("ehc", &self.ehc)
+            .field("ehc_fallback", &self.ehc_fallback)
             .finish_non_exhaustive()
     }
 }
@@ -66,12 +73,13 @@ pub(crate) fn read<'a>(
     r.admit(section, schema::SA);
     let name = name(r, section);
     let direction = r.parsed(section, "direction", Direction::from_text, DIRECTIONS);
-    let params = params(r, section);
+    let mut params = params(r, section);
     if let Some(params) = &params {
         check(r, direction, params);
     }
     let transforms = keys::read(r, section);
     let selectors = selectors(r, section);
+    let ehc = ehc::read(r, section, params.as_mut(), &selectors);
     let sequence_start = sequence_start(r, section);
     let (params, transforms) = (params?, transforms?);
     if transforms.encr.implicit_iv() && params.multi_sender {
@@ -82,6 +90,10 @@ pub(crate) fn read<'a>(
     if sends_among_others && counter_iv && !section.has("sender_id") {
         report_sa_error(r, section, SaError::SenderIdMissing);
     }
+    let (ehc, ehc_fallback) = match ehc {
+        Some(table) => (Some(table.ehc), table.fallback),
+        None => (None, None),
+    };
     (r.problem_count() == before).then_some(SaConfig {
         name: name?,
         direction,
@@ -91,6 +103,8 @@ pub(crate) fn read<'a>(
         keys: transforms.keys,
         selectors,
         sequence_start,
+        ehc,
+        ehc_fallback,
     })
 }
 

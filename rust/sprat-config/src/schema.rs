@@ -31,6 +31,7 @@ pub const SA: &[&str] = &[
     "nat_original",
     "lifetime",
     "selector",
+    "ehc",
 ];
 /// Keys of `[sa.tunnel]`.
 pub const TUNNEL: &[&str] = &[
@@ -54,6 +55,29 @@ pub const LIFETIME: &[&str] = &[
     "octets_hard",
     "seconds_soft",
     "seconds_hard",
+];
+/// Keys of `[sa.ehc]`.
+pub const EHC: &[&str] = &[
+    "profile",
+    "iipc_profile",
+    "dscp_cda",
+    "ecn_cda",
+    "flow_label_cda",
+    "dscp_list",
+    "alignment",
+    "esp_trailer",
+    "esp_spi_lsb",
+    "esp_sn_lsb",
+    "ip_version",
+    "outer_id",
+    "hardened",
+    "guard",
+    "resync",
+    "reorder",
+    "fallback",
+    "udplite_whole",
+    "tcp_options",
+    "tcp_urgent",
 ];
 /// Keys of `[[sa.selector]]`.
 pub const SELECTOR: &[&str] = &[
@@ -102,6 +126,7 @@ pub const SECTIONS: &[(&str, &[&str])] = &[
     ("sa.udp_encap", UDP_ENCAP),
     ("sa.nat_original", NAT_ORIGINAL),
     ("sa.lifetime", LIFETIME),
+    ("sa.ehc", EHC),
     ("sa.selector", SELECTOR),
     ("policy", POLICY),
     ("gateway", GATEWAY),

@@ -33,7 +33,7 @@ fn documented() -> BTreeSet<(String, String)> {
 #[test]
 fn every_example_is_accepted() {
     let examples = examples();
-    assert_eq!(examples.len(), 4);
+    assert_eq!(examples.len(), 5);
     for example in examples {
         let config = Config::parse(example, "example.toml");
         let config = config.unwrap_or_else(|problems| panic!("{problems:#?}\n{example}"));
