@@ -4,11 +4,13 @@ use std::collections::HashMap;
 
 use sprat_core::buf::PacketBuf;
 use sprat_core::crypto::{Keys, Suite, SuiteError};
+use sprat_core::diet_esp::MAX_HEADER;
 use sprat_core::error::DropReason;
 use sprat_core::esp::{InboundSa, OutboundSa};
 use sprat_core::ipsec::{Ipsec, Outcome, Verdict};
 use sprat_core::num::Sn64;
-use sprat_core::sa::{Lifetime, Lookup, Mode, SaError};
+use sprat_core::sa::{Lifetime, Lookup, Mode};
+use sprat_core::sad::{Sad, Shown};
 use sprat_core::selector::Selector;
 use sprat_core::spd::{self, Action, Policy};
 use sprat_core::time::Instant;
@@ -60,7 +62,12 @@ impl SaConfig {
     /// The sending side; the first packet carries `last` + 1.
     pub fn outbound_from(&self, last: Sn64, now: Instant) -> Result<OutboundSa, BuildError> {
         let suite = self.suite().map_err(|error| self.error(error))?;
-        OutboundSa::new(self.params, suite, last, now).map_err(|error: SaError| self.error(error))
+        let sa = OutboundSa::new(self.params, suite, last, now);
+        let sa = sa.map_err(|error| self.error(error))?;
+        match &self.ehc {
+            Some(ehc) => sa.compress(ehc).map_err(|error| self.error(error)),
+            None => Ok(sa),
+        }
     }
 
     /// The receiving side, with `sequence_start` as the highest number verified.
@@ -81,7 +88,17 @@ impl SaConfig {
         let mut sa = InboundSa::new(params, suite, self.selectors.clone(), now)
             .map_err(|error| self.error(error))?;
         sa.start_at(self.sequence_start);
-        Ok(sa)
+        match &self.ehc {
+            Some(ehc) => sa.compress(ehc).map_err(|error| self.error(error)),
+            None => Ok(sa),
+        }
+    }
+
+    fn shown(&self) -> Shown {
+        Shown {
+            spi: self.params.spi,
+            lsb: self.ehc.as_ref().map(|ehc| ehc.afrg.esp_spi_lsb),
+        }
     }
 }
 
@@ -97,8 +114,24 @@ impl Config {
             };
             number.ok_or_else(|| sa.error(ALIKE))?;
         }
+        self.add_fallbacks(&mut ipsec)?;
         self.add_gateway(&mut ipsec);
         Ok(ipsec)
+    }
+
+    fn add_fallbacks(&self, ipsec: &mut Ipsec) -> Result<(), BuildError> {
+        let numbers = self.sas.iter().zip(0u32..);
+        let by_name: HashMap<&str, u32> = numbers.map(|(sa, n)| (&*sa.name, n)).collect();
+        for (sa, number) in self.sas.iter().zip(0u32..) {
+            let Some(name) = sa.ehc_fallback.as_deref() else {
+                continue;
+            };
+            let plain = by_name.get(name);
+            if !plain.is_some_and(|plain| ipsec.set_fallback(number, *plain)) {
+                return Err(sa.error(format!("\"{name}\" is no plain SA that sends")));
+            }
+        }
+        Ok(())
     }
 
     /// What opens a capture: every SA receives, whatever its direction, and no
@@ -108,6 +141,11 @@ impl Config {
         let mut taken = HashMap::new();
         for (index, sa) in self.sas.iter().enumerate() {
             let (lookup, depth) = capture_lookup(sa, &mut taken);
+            let free = |layer: &Layer| layer.tells_apart(sa);
+            let depth = match layers.iter().skip(depth).position(free) {
+                Some(more) => depth + more,
+                None => layers.len().max(depth),
+            };
             if layers.len() <= depth {
                 layers.resize_with(depth + 1, Layer::new);
             }
@@ -116,7 +154,7 @@ impl Config {
             let sa_in = sa.inbound_by(lookup, Lifetime::default(), now)?;
             let number = layer.ipsec.add_inbound(&sa.name, sa_in);
             number.ok_or_else(|| sa.error(ALIKE))?;
-            layer.sas.push(index);
+            layer.enter(index, sa);
         }
         Ok(Capture { layers })
     }
@@ -165,6 +203,9 @@ struct Layer {
     ipsec: Ipsec,
     /// Index in [`Config::sas`] of each.
     sas: Vec<usize>,
+    /// Those without and those with Diet-ESP, by what they show of their SPI.
+    plain: Sad,
+    compressed: Sad,
 }
 
 impl Layer {
@@ -178,12 +219,34 @@ impl Layer {
         Layer {
             ipsec,
             sas: Vec::new(),
+            plain: Sad::new(),
+            compressed: Sad::new(),
         }
     }
 
+    /// Whether the SPI bits of no SA here begin those of `sa` or the other way
+    /// round. Of two plain ones it is the addresses that may tell them apart.
+    fn tells_apart(&self, sa: &SaConfig) -> bool {
+        let shown = sa.shown();
+        self.compressed.is_free(shown) && (shown.lsb.is_none() || self.plain.is_free(shown))
+    }
+
+    fn enter(&mut self, index: usize, sa: &SaConfig) {
+        let number = u32::try_from(self.sas.len()).unwrap_or(u32::MAX);
+        let shown = sa.shown();
+        let index_of = match shown.lsb {
+            Some(_) => &mut self.compressed,
+            None => &mut self.plain,
+        };
+        index_of.insert(shown, Lookup::Spi, number);
+        self.sas.push(index);
+    }
+
     fn inbound(&mut self, packet: &[u8], now: Instant) -> (Outcome, Vec<u8>) {
-        let mut data = packet.to_vec();
-        let Some(mut buf) = PacketBuf::new(&mut data, 0, packet.len()) else {
+        // Headers that were left out come back in front.
+        let mut data = vec![0; MAX_HEADER];
+        data.extend_from_slice(packet);
+        let Some(mut buf) = PacketBuf::new(&mut data, MAX_HEADER, packet.len()) else {
             return (Outcome::default(), Vec::new());
         };
         let mut outcome = self.ipsec.inbound(&mut buf, now);
@@ -207,7 +270,7 @@ impl Capture {
     /// unchanged. Of SAs that nothing tells apart, the one whose ICV verifies
     /// takes the packet; where none does, the refusal of the first is told.
     pub fn inbound(&mut self, packet: &[u8], now: Instant) -> (Outcome, Vec<u8>) {
-        let mut first = None;
+        let mut told: Option<(Outcome, Vec<u8>)> = None;
         for layer in &mut self.layers {
             let (outcome, left) = layer.inbound(packet, now);
             let refused =
@@ -215,12 +278,12 @@ impl Capture {
             if !refused {
                 return (outcome, left);
             }
-            let met = outcome.sa.is_some();
-            first.get_or_insert((outcome, left));
-            if !met {
-                break;
+            // An SA that refuses says more than that there is none.
+            let more = outcome.sa.is_some() && told.as_ref().is_some_and(|(t, _)| t.sa.is_none());
+            if more || told.is_none() {
+                told = Some((outcome, left));
             }
         }
-        first.unwrap_or_default()
+        told.unwrap_or_default()
     }
 }

@@ -163,3 +163,104 @@ fn equal_transport_sas_are_told_apart_by_their_icv() {
         Verdict::Bypass
     );
 }
+
+/// Worked example 1 of the Diet-ESP digest: addresses, ports and all else known.
+const SENSOR: &str = r#"
+[[sa]]
+name = "NAME"
+direction = "out"
+spi = 0xa1b2c3d4
+mode = "tunnel"
+encr = "aes-ccm-8-iiv"
+keymat = "000102030405060708090a0b0c0d0e0fa0a1a2"
+[sa.tunnel]
+source = "2001:db8::1"
+destination = "2001:db8::2"
+[[sa.selector]]
+source = "2001:db8:0:1::1000"
+destination = "2001:db8:0:2::5678"
+protocol = "udp"
+source_ports = 5001
+destination_ports = 4500
+[sa.ehc]
+dscp_cda = "lower"
+ecn_cda = "lower"
+flow_label_cda = "lower"
+alignment = 8
+esp_spi_lsb = 8
+esp_sn_lsb = 8
+"#;
+const INNER: &str = "600123450012114020010db800000001000000000000100020010db80000000200000000000056781389119400122af048656c6c6f2064696574";
+const ESP: &str = "d401d2c0a113d805c826ad53008cdec3578d74a9";
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digit = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+    (0..text.len()).step_by(2).map(digit).collect()
+}
+
+fn policy(sa: &str) -> String {
+    format!("[[policy]]\ndirection = \"out\"\naction = \"protect\"\nsa = \"{sa}\"\n")
+}
+
+#[test]
+fn an_sa_with_ehc_sends_and_takes_diet_esp() {
+    let text = SENSOR.replace("NAME", "a");
+    let (sealed, outer) = seal(&mut gateway(&(text.clone() + &policy("a"))), &unhex(INNER));
+    assert_eq!((sealed.verdict, sealed.sn), (Verdict::Forward, 1));
+    assert_eq!(outer[40..], unhex(ESP));
+    let (outcome, inner) = capture(&text).inbound(&outer, Instant(0));
+    assert_eq!((outcome.verdict, outcome.sa), (Verdict::Deliver, Some(0)));
+    assert_eq!(inner, unhex(INNER));
+    let receiver = text.replace("\"out\"", "\"in\"");
+    let mut ipsec = gateway(&receiver);
+    let mut data = vec![0; 256];
+    data[100..100 + outer.len()].copy_from_slice(&outer);
+    let mut buf = PacketBuf::new(&mut data, 100, outer.len()).unwrap();
+    assert_eq!(
+        ipsec.inbound(&mut buf, Instant(0)).verdict,
+        Verdict::Deliver
+    );
+    assert_eq!(buf.packet(), unhex(INNER));
+}
+
+#[test]
+fn what_does_not_fit_goes_through_the_fallback() {
+    let plain = SENSOR.replace("NAME", "b").replace("c3d4", "c3d5");
+    let plain = plain.split("[[sa.selector]]").next().unwrap();
+    let both = |fallback: &str| SENSOR.replace("NAME", "a") + fallback + plain + &policy("a");
+    let mut wrong = unhex(INNER);
+    wrong[41] ^= 1;
+    let (refused, _) = seal(&mut gateway(&both("")), &wrong);
+    assert_eq!(refused.reason, Some(DropReason::EhcPort));
+    let (sealed, outer) = seal(&mut gateway(&both("fallback = \"b\"\n")), &wrong);
+    assert_eq!((sealed.verdict, sealed.sa), (Verdict::Forward, Some(1)));
+    assert_eq!(
+        (outer.len() - 40, &outer[40..44]),
+        (76, &unhex("a1b2c3d5")[..])
+    );
+}
+
+/// SPI bits that are equal, and none at all: each in a layer of its own.
+#[test]
+fn a_capture_opens_compressed_sas_that_overlap() {
+    let sa = |name: &str, spi: &str, key: &str| {
+        let text = SENSOR.replace("NAME", name).replace("a1b2c3d4", spi);
+        text.replace("keymat = \"00", &format!("keymat = \"{key}"))
+    };
+    let blind = sa("c", "00c0ffee", "22").replace("spi_lsb = 8", "spi_lsb = 0");
+    let sas = [sa("a", "a1b2c3d4", "00"), sa("b", "aaaaaad4", "11"), blind];
+    let plain = sa("d", "d4010203", "33");
+    let plain = plain.split("[[sa.selector]]").next().unwrap().to_owned();
+    let all = sas.concat() + &plain;
+    let mut opens = capture(&all);
+    for (number, text) in (0..).zip(sas.iter().chain([&plain])) {
+        let name = ["a", "b", "c", "d"][number as usize];
+        let (_, esp) = seal(&mut gateway(&(text.clone() + &policy(name))), &unhex(INNER));
+        let (outcome, inner) = opens.inbound(&esp, Instant(0));
+        assert_eq!(
+            (outcome.verdict, outcome.sa),
+            (Verdict::Deliver, Some(number))
+        );
+        assert_eq!(inner, unhex(INNER));
+    }
+}
