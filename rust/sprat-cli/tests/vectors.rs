@@ -17,6 +17,7 @@ fn content(name: &str) -> String {
 #[test]
 fn every_shared_case_passes() {
     for (name, cases) in [
+        ("diet-esp", 105),
         ("esp", 265),
         ("esp-negative", 80),
         ("esp-published", 82),
@@ -40,9 +41,12 @@ fn several_files_are_summed() {
     assert_eq!(run.out, "147 passed, 0 failed, 0 skipped\n");
 }
 
-/// Changes the last digit of the first value of `member`.
+/// Changes the last digit of the first value of `member` in the first list or
+/// behind it.
 fn changed(text: &str, member: &str) -> String {
-    let at = text.find(&format!("\"{member}\": \"")).unwrap() + member.len() + 5;
+    let cases = text.find("\": [").unwrap();
+    let found = text[cases..].find(&format!("\"{member}\": \"")).unwrap();
+    let at = cases + found + member.len() + 5;
     let end = at + text[at..].find('"').unwrap();
     let digit = if text[..end].ends_with('0') { "1" } else { "0" };
     format!("{}{digit}{}", &text[..end - 1], &text[end..])
@@ -80,6 +84,29 @@ fn a_changed_value_fails_its_case_with_expected_and_got() {
             ],
         ),
         ("replay", &["verdict"]),
+        (
+            "diet-esp",
+            &[
+                "dscp_cda",
+                "encr",
+                "key",
+                "spi",
+                "iipc_packet",
+                "cte",
+                "aad",
+                "nonce",
+                "ciphertext",
+                "icv",
+                "eec_header",
+                "esp",
+                "outer_packet",
+                "decompressed",
+                "standard_esp",
+                "reason",
+                "payload_data",
+                "compressed_payload",
+            ],
+        ),
     ] {
         for member in members {
             let path = dir.file("changed.json", changed(&content(file), member));
@@ -103,6 +130,51 @@ fn changed_numbers_fail() {
         ("esp", "\"encr_id\": 14", "\"encr_id\": 15"),
         ("esp", "\"icv_len\": 8", "\"icv_len\": 12"),
         ("esp", "\"seq_lo\": ", "\"seq_lo\": 1"),
+        ("diet-esp", "\"sn\": 1,", "\"sn\": 11,"),
+        ("diet-esp", "\"residue_bits\": \"0", "\"residue_bits\": \"1"),
+        ("diet-esp", "\"bits\": \"0", "\"bits\": \"1"),
+        ("diet-esp", "\"encr_id\": 29", "\"encr_id\": 14"),
+        ("diet-esp", "\"alignment\": 8,", "\"alignment\": 16,"),
+        ("diet-esp", "\"esp_len\": 20", "\"esp_len\": 21"),
+        ("diet-esp", "\"esp_pad_len\": 0", "\"esp_pad_len\": 1"),
+        ("diet-esp", "\"iipc_pad_bits\": 0", "\"iipc_pad_bits\": 1"),
+        ("diet-esp", "\"saved_bytes\": 56", "\"saved_bytes\": 57"),
+        (
+            "diet-esp",
+            "\"standard_esp_len\": 76",
+            "\"standard_esp_len\": 77",
+        ),
+        (
+            "diet-esp",
+            "\"hop_limit\": 64,\n    \"flow_label\": 74565\n   },\n   \"layers\"",
+            "\"hop_limit\": 63,\n    \"flow_label\": 74565\n   },\n   \"layers\"",
+        ),
+        (
+            "diet-esp",
+            "\"decompressed_equals_input\": true",
+            "\"decompressed_equals_input\": false",
+        ),
+        ("diet-esp", "\"expect\": \"no_match\"", "\"expect\": \"ok\""),
+        (
+            "diet-esp",
+            "\"packet_start\": \"d4",
+            "\"packet_start\": \"d5",
+        ),
+        (
+            "diet-esp",
+            "\"first4\": \"00000000\"",
+            "\"first4\": \"00000001\"",
+        ),
+        ("diet-esp", "\"expect_sn\": 1", "\"expect_sn\": 2"),
+        (
+            "diet-esp",
+            "\"prefix_free\": true",
+            "\"prefix_free\": false",
+        ),
+        ("diet-esp", "\"overhead\": 8", "\"overhead\": 9"),
+        ("diet-esp", "\"header\": \"01\"", "\"header\": \"02\""),
+        ("diet-esp", "\"pad\": 0", "\"pad\": 1"),
+        ("diet-esp", "\"saved\": 12", "\"saved\": 13"),
     ] {
         let text = content(file);
         assert!(text.contains(from), "{file} {from}");
@@ -131,6 +203,72 @@ fn unknown_values_fail() {
             "\"event\": \"integrity\"",
             "\"event\": \"bad luck\"",
             "unknown event",
+        ),
+        (
+            "diet-esp",
+            "\"expect\": \"ok\"",
+            "\"expect\": \"fine\"",
+            "unknown expect",
+        ),
+        (
+            "diet-esp",
+            "\"dscp_cda\": \"lower\"",
+            "\"dscp_cda\": \"higher\"",
+            "unknown dscp_cda",
+        ),
+        (
+            "diet-esp",
+            "\"alignment\": 8",
+            "\"alignment\": 24",
+            "unknown alignment",
+        ),
+        (
+            "diet-esp",
+            "\"ipsec_mode\": \"Tunnel\"",
+            "\"ipsec_mode\": \"Beet\"",
+            "unknown ipsec_mode",
+        ),
+        (
+            "diet-esp",
+            "\"ts_proto\": 17,",
+            "\"ts_proto\": 17, \"ts_vlan\": 1,",
+            "unknown member",
+        ),
+        (
+            "diet-esp",
+            "\"eec_header\": \"d401\"",
+            "\"eec_header\": \"d401\", \"ruleid\": \"\"",
+            "unknown member",
+        ),
+        (
+            "diet-esp",
+            "\"reason\": \"padding\"",
+            "\"reason\": \"pudding\"",
+            "unknown reason",
+        ),
+        (
+            "diet-esp",
+            "\"verdict\": \"ESP\"",
+            "\"verdict\": \"AH\"",
+            "unknown verdict",
+        ),
+        (
+            "diet-esp",
+            "\"trailer_only\": true",
+            "\"trailer_only\": true, \"rohc\": true",
+            "unknown member",
+        ),
+        (
+            "diet-esp",
+            "\"mode\": \"Transport\"",
+            "\"mode\": \"Beet\"",
+            "unknown mode",
+        ),
+        (
+            "diet-esp",
+            "\"udplite_coverage\": 0",
+            "\"udplite_coverage\": 12",
+            "udplite_coverage other",
         ),
         (
             "esp-published",
