@@ -178,20 +178,10 @@ impl Keyed {
     pub fn read(case: &mut Case<'_>, sn: Sn64) -> Result<Self, String> {
         let sa = case.members().within("sa")?;
         sa.only(SA_MEMBERS)?;
-        let (encr, integ) = transforms(sa.text("encr")?)?;
-        let auth_key = match sa.get("auth_key") {
-            Some(_) => sa.hex("auth_key")?,
-            None => Vec::new(),
-        };
-        let keys = Keys {
-            encr_key: &sa.hex("key")?,
-            salt: &sa.hex("salt")?,
-            integ_key: &auth_key,
-        };
-        let suite = Suite::new(encr, integ, &keys).map_err(|error| error.to_string())?;
+        let suite = suite(sa)?;
         for (name, is) in [
-            ("encr_id", usize::from(encr.id())),
-            ("integ_id", usize::from(integ.id())),
+            ("encr_id", usize::from(suite.encr().id())),
+            ("integ_id", usize::from(suite.integ().id())),
             ("icv_len", suite.icv_len()),
             ("iv_len", suite.iv_len()),
         ] {
@@ -215,6 +205,21 @@ impl Keyed {
             _ => 1,
         }
     }
+}
+
+/// The transforms that `sa` names, with its keys.
+pub fn suite(sa: Members<'_>) -> Result<Suite, String> {
+    let (encr, integ) = transforms(sa.text("encr")?)?;
+    let auth_key = match sa.get("auth_key") {
+        Some(_) => sa.hex("auth_key")?,
+        None => Vec::new(),
+    };
+    let keys = Keys {
+        encr_key: &sa.hex("key")?,
+        salt: &sa.hex("salt")?,
+        integ_key: &auth_key,
+    };
+    Suite::new(encr, integ, &keys).map_err(|error| error.to_string())
 }
 
 /// Exactly four octets.

@@ -1,7 +1,7 @@
 //! Kind `diet-esp`: ESP Header Compression, each layer by itself and whole.
 //!
-//! Every packet goes through the compressors twice: as an SA has them, and by
-//! their rules alone.
+//! Every packet goes through the compressors twice, with the template of its SA
+//! and by the rules alone, and then through SAs.
 
 mod attributes;
 mod layers;
@@ -9,6 +9,7 @@ mod old;
 mod packet;
 mod receiver;
 mod tables;
+mod whole;
 
 use super::Kind;
 

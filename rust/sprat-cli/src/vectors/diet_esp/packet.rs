@@ -14,6 +14,7 @@ use sprat_core::wire::ip::{self, Head, Outer, Version, proto};
 use super::attributes::{Attributes, Keyed};
 use super::layers::{self, Cut, Sent};
 use super::receiver::{self, Arrived};
+use super::whole;
 use crate::vectors::case::{Case, Members};
 
 /// What `layers` holds, every one of which is compared.
@@ -32,7 +33,7 @@ const LAYERS: &[&str] = &[
 ];
 
 /// Room in front and behind that every transform fits into.
-const ROOM: usize = 320;
+pub const ROOM: usize = 320;
 
 /// What a case is given.
 pub struct Given {
@@ -58,10 +59,16 @@ pub fn run(case: &mut Case<'_>) -> Result<(), String> {
     };
     // A packet that does not fit has no outer header.
     let outer = match fits {
-        true => layers::outer(members, "outer_sent")?.version,
-        false => given.attributes.version,
+        true => layers::outer(members, "outer_sent")?,
+        false => OuterFields {
+            version: given.attributes.version,
+            traffic_class: 0,
+            hop_limit: 64,
+            flow: 0,
+        },
     };
-    let context = given.attributes.context(given.keyed.numbers.spi, outer)?;
+    let spi = given.keyed.numbers.spi;
+    let context = given.attributes.context(spi, outer.version)?;
     for (stage, context) in [
         ("", context.clone()),
         ("by the rules alone: ", context.by_rules()),
@@ -72,8 +79,11 @@ pub fn run(case: &mut Case<'_>) -> Result<(), String> {
             false => no_match(case, &given, &context),
         }
     }
-    case.stage("");
-    Ok(())
+    case.stage("by an SA: ");
+    match fits {
+        true => whole::fitting(case, &given),
+        false => whole::no_match(case, &given, &outer),
+    }
 }
 
 /// The compressor says why, with one of its own reasons.
@@ -252,10 +262,10 @@ pub fn tunnel(version: Version) -> Tunnel {
     }
 }
 
-/// A tunnel header with these fields in front of `esp`.
-pub fn in_tunnel(fields: &OuterFields, esp: &[u8]) -> Result<Vec<u8>, String> {
+/// A tunnel header with these fields.
+pub fn outer_header(fields: &OuterFields) -> Outer {
     let (source, destination) = ends(fields.version);
-    let outer = Outer {
+    Outer {
         source,
         destination,
         hop_limit: fields.hop_limit,
@@ -264,7 +274,12 @@ pub fn in_tunnel(fields: &OuterFields, esp: &[u8]) -> Result<Vec<u8>, String> {
         // Don't Fragment: an Identification with a meaning is not unique.
         fragment: 0x4000,
         flow_label: fields.flow,
-    };
+    }
+}
+
+/// The same in front of `esp`.
+pub fn in_tunnel(fields: &OuterFields, esp: &[u8]) -> Result<Vec<u8>, String> {
+    let outer = outer_header(fields);
     let mut packet = vec![0; outer.header_len()];
     packet.extend(esp);
     outer

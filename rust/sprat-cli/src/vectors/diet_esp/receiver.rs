@@ -11,7 +11,7 @@ use sprat_core::selector::AddrRange;
 use sprat_core::wire::ip::{self, Head, Outer, Version, proto};
 
 use super::attributes::{Attributes, Keyed};
-use super::packet;
+use super::{packet, whole};
 use crate::vectors::case::{Case, Members};
 
 /// What has arrived, and what the receiver is.
@@ -217,7 +217,7 @@ pub fn run_reject(case: &mut Case<'_>) -> Result<(), String> {
         hop_limit: 64,
         flow: 0,
     };
-    let whole = carrying(&attributes, &outer, &esp)?;
+    let packet = carrying(&attributes, &outer, &esp)?;
     let context = attributes.context(keyed.numbers.spi, outer.version)?;
     for (stage, context) in [
         ("", context.clone()),
@@ -226,7 +226,7 @@ pub fn run_reject(case: &mut Case<'_>) -> Result<(), String> {
         case.stage(stage);
         let arrived = Arrived {
             esp: &esp,
-            packet: &whole,
+            packet: &packet,
             outer,
             state,
             generated: 0,
@@ -234,7 +234,14 @@ pub fn run_reject(case: &mut Case<'_>) -> Result<(), String> {
         let refused = receive(&context, &keyed, &arrived).map(|(_, packet)| packet);
         judge(case, reasons, refused);
     }
-    case.stage("");
+    case.stage("by an SA: ");
+    let mut sa = whole::recipient(case, &attributes, &keyed.numbers, &outer)?;
+    let refused = whole::receive(&mut sa, &packet)?;
+    // Too short for the bits that name an SA is too short for all.
+    match refused {
+        Err(DropReason::NoSa) if esp.len() * 8 < usize::from(attributes.afrg.esp_spi_lsb) => {}
+        refused => judge(case, reasons, refused),
+    }
     Ok(())
 }
 

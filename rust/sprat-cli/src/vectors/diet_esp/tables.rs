@@ -1,8 +1,12 @@
 //! The lists that look at one computation: `sn_reconstruct`, `spi_lookup` and
 //! `udp_encapsulation`.
 
+use std::net::IpAddr;
+
 use sprat_core::diet_esp::{Afrg, Carried, Context, reconstruct};
 use sprat_core::num::{Sn64, Spi};
+use sprat_core::sa::Lookup;
+use sprat_core::sad::{Sad, Shown};
 use sprat_core::selector::Selector;
 use sprat_core::wire::ip::Version;
 use sprat_core::wire::udp::Encapsulated;
@@ -33,61 +37,84 @@ pub fn sn_reconstruct(case: &mut Case<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// An SA as far as its first bits go.
-fn sa(members: Members<'_>) -> Result<Context, String> {
-    members.only(&["spi", "esp_spi_lsb"])?;
-    let lsb: u8 = members.number("esp_spi_lsb")?;
-    let mut afrg = Afrg::new(Version::V6, Selector::ANY);
-    afrg.esp_spi_lsb = lsb;
-    // Any number that fills the octets.
-    afrg.esp_sn_lsb = (8 - lsb % 8) % 8;
-    let carried = Carried {
-        spi: Spi::from_octets(attributes::octets4(&members.hex("spi")?)?),
-        outer: Some(Version::V6),
-        udp: false,
-    };
-    Context::new(afrg, &carried).map_err(|error| error.to_string())
+/// SPI and the bits of it that are sent; the index is what is found.
+struct Entry {
+    spi: Spi,
+    lsb: u8,
+    at: u32,
+}
+
+impl Entry {
+    fn read(at: usize, members: Members<'_>) -> Result<Self, String> {
+        members.only(&["spi", "esp_spi_lsb"])?;
+        Ok(Entry {
+            spi: Spi::from_octets(attributes::octets4(&members.hex("spi")?)?),
+            lsb: members.number("esp_spi_lsb")?,
+            at: u32::try_from(at).map_err(|_| "too many SAs")?,
+        })
+    }
+
+    /// An SA as far as its first bits go.
+    fn context(&self) -> Result<Context, String> {
+        let mut afrg = Afrg::new(Version::V6, Selector::ANY);
+        afrg.esp_spi_lsb = self.lsb;
+        // Any number that fills the octets.
+        afrg.esp_sn_lsb = (8 - self.lsb % 8) % 8;
+        let carried = Carried {
+            spi: self.spi,
+            outer: Some(Version::V6),
+            udp: false,
+        };
+        Context::new(afrg, &carried).map_err(|error| error.to_string())
+    }
+
+    /// Enters the SA: plain where it shows all bits, if `plain` says so.
+    fn enter(&self, sad: &mut Sad, plain: bool) -> bool {
+        let shown = Shown {
+            spi: self.spi,
+            lsb: (!plain || self.lsb < 32).then_some(self.lsb),
+        };
+        let free = sad.is_free(shown);
+        sad.insert(shown, Lookup::Spi, self.at);
+        free
+    }
 }
 
 /// Which SAs a packet may belong to, and whether there can be two.
 pub fn spi_lookup(case: &mut Case<'_>) -> Result<(), String> {
     let members = case.members();
-    let sad = members.list("sad")?.iter();
-    let sad: Vec<Context> = sad
-        .map(|value| sa(Members::of(value)))
+    let entries = members.list("sad")?.iter().enumerate();
+    let entries: Vec<Entry> = entries
+        .map(|(at, value)| Entry::read(at, Members::of(value)))
         .collect::<Result<_, _>>()?;
     let start = members.hex("packet_start")?;
-    let shown = sad
-        .iter()
-        .enumerate()
-        .filter(|(_, sa)| sa.shows_spi(&start));
-    let shown: Vec<u64> = shown.filter_map(|(at, _)| u64::try_from(at).ok()).collect();
     let expected = members.list("candidates")?.iter();
-    let mut expected: Vec<u64> = expected
-        .map(|value| value.as_u64().ok_or("a candidate is no number"))
-        .collect::<Result<_, _>>()?;
+    let mut expected: Vec<u32> = expected
+        .map(|value| value.as_u64().and_then(|at| u32::try_from(at).ok()))
+        .collect::<Option<_>>()
+        .ok_or("a candidate is no index")?;
     expected.sort_unstable();
+    let prefix_free = members.flag("prefix_free")?;
+    let mut shown = Vec::new();
+    for entry in &entries {
+        if entry.context()?.shows_spi(&start) {
+            shown.push(entry.at);
+        }
+    }
     case.same("candidates", format!("{expected:?}"), format!("{shown:?}"));
-    let overlap = |a: usize, b: usize| match (sad.get(a), sad.get(b)) {
-        (Some(a), Some(b)) => begins(a, b),
-        _ => false,
-    };
-    let all = 0..sad.len();
-    let free = !all
-        .clone()
-        .any(|a| all.clone().any(|b| a != b && overlap(a, b)));
-    case.same("prefix_free", members.flag("prefix_free")?, free);
+    for plain in [false, true] {
+        case.stage(if plain { "plain SAs: " } else { "SAD: " });
+        let mut sad = Sad::new();
+        let free = entries
+            .iter()
+            .fold(true, |free, entry| entry.enter(&mut sad, plain) && free);
+        case.same("prefix_free", prefix_free, free);
+        let end = IpAddr::from([192, 0, 2, 1]);
+        let mut found: Vec<u32> = sad.candidates(&start, end, end).values().collect();
+        found.sort_unstable();
+        case.same("candidates", format!("{expected:?}"), format!("{found:?}"));
+    }
     Ok(())
-}
-
-/// Whether the bits of `short` are the first ones of `long`.
-fn begins(short: &Context, long: &Context) -> bool {
-    let bits = |sa: &Context| {
-        let lsb = sa.afrg().esp_spi_lsb;
-        (sa.spi().low_bits(lsb), u32::from(lsb))
-    };
-    let ((short, n), (long, m)) = (bits(short), bits(long));
-    n <= m && u64::from(long) >> (m - n) == u64::from(short)
 }
 
 /// What a payload of UDP port 4500 is.
