@@ -16,7 +16,7 @@ pub enum AuditLevel {
 }
 
 /// The text as C wants it; the table ends each with a 0 and holds no other.
-const fn zero_terminated(text: &'static str) -> &'static CStr {
+pub(crate) const fn zero_terminated(text: &'static str) -> &'static CStr {
     match CStr::from_bytes_with_nul(text.as_bytes()) {
         Ok(text) => text,
         Err(_) => c"",

@@ -1,7 +1,9 @@
 //! AfRG, the Attributes for Rule Generation (draft-ietf-ipsecme-diet-esp-07 s4.2).
 
+use core::ffi::CStr;
 use core::net::IpAddr;
 
+use crate::error::zero_terminated;
 use crate::num::Spi;
 use crate::selector::{AddrRange, Selector};
 use crate::wire::ip::Version;
@@ -455,6 +457,13 @@ macro_rules! context_errors {
             /// configuration name it.
             pub const fn key(self) -> &'static str {
                 match self { $(ContextError::$variant => $key,)* }
+            }
+
+            /// The text that is displayed, zero-terminated for C.
+            pub const fn text_c(self) -> &'static CStr {
+                match self {
+                    $(ContextError::$variant => zero_terminated(concat!($text, "\0")),)*
+                }
             }
         }
 

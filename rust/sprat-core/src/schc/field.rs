@@ -1,8 +1,14 @@
 //! Field identifiers: what a descriptor is about.
 
+use core::ffi::CStr;
+
+use crate::error::zero_terminated;
+
 macro_rules! fields {
     ($($variant:ident $name:literal $text:literal;)*) => {
         /// The field of a header that a descriptor is about (FID of RFC 8724 s7.1).
+        ///
+        /// The number is the code in the C ABI: rows are only appended.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         #[repr(u8)]
@@ -17,6 +23,21 @@ macro_rules! fields {
             /// Its short name, in capitals, a dot between protocol and field.
             pub const fn name(self) -> &'static str {
                 match self { $(Fid::$variant => $name,)* }
+            }
+
+            /// Its code in the C ABI.
+            pub const fn code(self) -> u8 {
+                self as u8
+            }
+
+            /// [`Fid::name`], zero-terminated for C.
+            pub const fn name_c(self) -> &'static CStr {
+                match self { $(Fid::$variant => zero_terminated(concat!($name, "\0")),)* }
+            }
+
+            /// [`Fid::text`], zero-terminated for C.
+            pub const fn text_c(self) -> &'static CStr {
+                match self { $(Fid::$variant => zero_terminated(concat!($text, "\0")),)* }
             }
 
             /// Its name for people.
