@@ -290,24 +290,29 @@ impl Head {
         if self.fragment == Fragment::Later {
             return None;
         }
-        let upper = packet.get(self.upper_at..self.total_len)?;
-        match self.protocol {
-            proto::TCP | proto::UDP | proto::DCCP | proto::SCTP | proto::UDP_LITE => {
-                Some((u16_at(upper, 0).ok()?, u16_at(upper, 2).ok()?))
-            }
-            // Type and code stand where the high and low octet of a port would.
-            proto::ICMP | proto::ICMPV6 => {
-                let type_code = u16_at(upper, 0).ok()?;
-                Some((type_code, type_code))
-            }
-            // RFC 4301 s4.4.1.1, RFC 4877: the Mobility Header type stands where
-            // the high octet of a port would.
-            proto::MOBILITY => {
-                let kind = u16::from(u8_at(upper, 2).ok()?) << 8;
-                Some((kind, kind))
-            }
-            _ => None,
+        ports(self.protocol, packet.get(self.upper_at..self.total_len)?)
+    }
+}
+
+/// What selectors see as source and destination port of the upper layer `upper`
+/// (RFC 4301 s4.4.1.1); `None` where it shows none.
+pub fn ports(protocol: u8, upper: &[u8]) -> Option<(u16, u16)> {
+    match protocol {
+        proto::TCP | proto::UDP | proto::DCCP | proto::SCTP | proto::UDP_LITE => {
+            Some((u16_at(upper, 0).ok()?, u16_at(upper, 2).ok()?))
         }
+        // Type and code stand where the high and low octet of a port would.
+        proto::ICMP | proto::ICMPV6 => {
+            let type_code = u16_at(upper, 0).ok()?;
+            Some((type_code, type_code))
+        }
+        // RFC 4301 s4.4.1.1, RFC 4877: the Mobility Header type stands where
+        // the high octet of a port would.
+        proto::MOBILITY => {
+            let kind = u16::from(u8_at(upper, 2).ok()?) << 8;
+            Some((kind, kind))
+        }
+        _ => None,
     }
 }
 
