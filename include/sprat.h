@@ -158,6 +158,67 @@
 #define SPRAT_AUTH_HMAC_SHA2_512_256 14
 #define SPRAT_PRIV_HMAC_SHA2_256_96 1026
 
+/* Attributes of Diet-ESP (sprat_ehc_params). */
+#define SPRAT_EHC_PROFILE_DIET_ESP_07 0
+#define SPRAT_EHC_PROFILE_DIET_ESP_2016 1
+#define SPRAT_EHC_PROFILE_EHC_2019 2
+#define SPRAT_EHC_PROFILE_EHC_2023 3
+#define SPRAT_EHC_IIPC_DIET_ESP 0
+#define SPRAT_EHC_IIPC_NOT_COMPRESSED 1
+#define SPRAT_EHC_DSCP_NOT_COMPRESSED 0
+#define SPRAT_EHC_DSCP_LOWER 1
+#define SPRAT_EHC_DSCP_SA 2
+#define SPRAT_EHC_ECN_NOT_COMPRESSED 0
+#define SPRAT_EHC_ECN_LOWER 1
+#define SPRAT_EHC_FLOW_LABEL_NOT_COMPRESSED 0
+#define SPRAT_EHC_FLOW_LABEL_LOWER 1
+#define SPRAT_EHC_FLOW_LABEL_GENERATED 2
+#define SPRAT_EHC_FLOW_LABEL_ZERO 3
+#define SPRAT_EHC_ALIGNMENT_8_BIT 0
+#define SPRAT_EHC_ALIGNMENT_16_BIT 1
+#define SPRAT_EHC_ALIGNMENT_32_BIT 2
+#define SPRAT_EHC_ALIGNMENT_64_BIT 3
+#define SPRAT_EHC_TRAILER_MANDATORY 0
+#define SPRAT_EHC_TRAILER_OPTIONAL 1
+
+/* Fields that the rules of Diet-ESP are about (sprat_ehc_row). */
+#define SPRAT_FID_VERSION 0
+#define SPRAT_FID_IHL 1
+#define SPRAT_FID_DSCP 2
+#define SPRAT_FID_ECN 3
+#define SPRAT_FID_FLOW_LABEL 4
+#define SPRAT_FID_LENGTH 5
+#define SPRAT_FID_IDENT 6
+#define SPRAT_FID_FLAGS 7
+#define SPRAT_FID_FRAG_OFF 8
+#define SPRAT_FID_HOP_LIMIT 9
+#define SPRAT_FID_PROTO 10
+#define SPRAT_FID_HDR_CKSUM 11
+#define SPRAT_FID_SRC 12
+#define SPRAT_FID_DST 13
+#define SPRAT_FID_SRC_PORT 14
+#define SPRAT_FID_DST_PORT 15
+#define SPRAT_FID_UDP_LEN 16
+#define SPRAT_FID_UDP_CKSUM 17
+#define SPRAT_FID_UDPLITE_COV 18
+#define SPRAT_FID_UDPLITE_CKSUM 19
+#define SPRAT_FID_TCP_SEQ 20
+#define SPRAT_FID_TCP_ACK 21
+#define SPRAT_FID_TCP_DOFF 22
+#define SPRAT_FID_TCP_RSVD 23
+#define SPRAT_FID_TCP_FLAGS 24
+#define SPRAT_FID_TCP_RSVD_FLAGS 25
+#define SPRAT_FID_TCP_WIN 26
+#define SPRAT_FID_TCP_CKSUM 27
+#define SPRAT_FID_TCP_URG 28
+#define SPRAT_FID_SCTP_VTAG 29
+#define SPRAT_FID_SCTP_CKSUM 30
+#define SPRAT_FID_ESP_PAD 31
+#define SPRAT_FID_ESP_PAD_LEN 32
+#define SPRAT_FID_ESP_NH 33
+#define SPRAT_FID_ESP_SPI 34
+#define SPRAT_FID_ESP_SN 35
+
 
 /* 64-bit words of a sprat_mote_sa. */
 #define SPRAT_MOTE_SA_WORDS 13
@@ -197,6 +258,36 @@
 
 /* A check inside the library failed. Please report it. */
 #define SPRAT_E_INTERNAL (-11)
+
+/* Diet-ESP: esp_spi_lsb and esp_sn_lsb are 0 to 32 bits. */
+#define SPRAT_E_EHC_LSB_RANGE (-32)
+
+/* Diet-ESP: esp_spi_lsb + esp_sn_lsb is no multiple of 8 bits. */
+#define SPRAT_E_EHC_LSB_OCTETS (-33)
+
+/* Diet-ESP: SPRAT_EHC_DSCP_SA without a dscp_list. */
+#define SPRAT_E_EHC_DSCP_LIST (-34)
+
+/* Diet-ESP: hardened, and an attribute that takes from the outer header. */
+#define SPRAT_E_EHC_HARDENED (-35)
+
+/* Diet-ESP: an attribute that the profile does not have. */
+#define SPRAT_E_EHC_PROFILE (-36)
+
+/* Diet-ESP: the selector's addresses are not of ip_version. */
+#define SPRAT_E_EHC_SELECTOR (-37)
+
+/* Diet-ESP: SPRAT_EHC_FLOW_LABEL_LOWER over outer IPv4 without outer_id. */
+#define SPRAT_E_EHC_OUTER_ID (-38)
+
+/* Diet-ESP in UDP: the bits of the SPI that are sent are none or all 0. */
+#define SPRAT_E_EHC_UDP (-39)
+
+/* Diet-ESP: several senders share no sequence. */
+#define SPRAT_E_EHC_MULTI_SENDER (-40)
+
+/* Diet-ESP: ip_version 0 where one version is needed. */
+#define SPRAT_E_EHC_IP_VERSION (-41)
 
 /*
  Number of the ABI that this header describes. A program compares it with
@@ -285,6 +376,66 @@
 #endif
 
 #if defined(SPRAT_HOST)
+/* Rules of IIPC, Inner IP Compression: the inner headers. */
+#define SPRAT_EHC_STRATUM_IIPC 0
+
+/* Rules of CTEC, Clear Text ESP Compression: the ESP trailer. */
+#define SPRAT_EHC_STRATUM_CTEC 1
+
+/* Rules of EEC, Encrypted ESP Compression: SPI and sequence number. */
+#define SPRAT_EHC_STRATUM_EEC 2
+
+/* Matching operator: the field equals the target value. */
+#define SPRAT_EHC_MO_EQUAL 0
+
+/* Matching operator: any value matches. */
+#define SPRAT_EHC_MO_IGNORE 1
+
+/* Matching operator: the first mo_bits bits equal those of the target value. */
+#define SPRAT_EHC_MO_MSB 2
+
+/* Matching operator: the field is one of the values of the list. */
+#define SPRAT_EHC_MO_MATCH_MAPPING 3
+
+/* Action: nothing is sent, the receiver takes the target value. */
+#define SPRAT_EHC_CDA_NOT_SENT 0
+
+/* Action: all bits are sent. */
+#define SPRAT_EHC_CDA_VALUE_SENT 1
+
+/* Action: the bits behind those that match are sent. */
+#define SPRAT_EHC_CDA_LSB 2
+
+/* Action: the index in the list is sent. */
+#define SPRAT_EHC_CDA_MAPPING_SENT 3
+
+/* Action: nothing is sent, the receiver counts what it has rebuilt. */
+#define SPRAT_EHC_CDA_COMPUTE 4
+
+/* Action: nothing is sent, the receiver sums what it has rebuilt. */
+#define SPRAT_EHC_CDA_CHECKSUM 5
+
+/* Action: nothing is sent, the receiver takes the value of the outer header. */
+#define SPRAT_EHC_CDA_LOWER 6
+
+/* Action: nothing is sent, the receiver makes a value. */
+#define SPRAT_EHC_CDA_GENERATED 7
+
+/* Action: nothing is sent, the receiver does not rebuild it. */
+#define SPRAT_EHC_CDA_PADDING 8
+
+/* Target value: none. */
+#define SPRAT_EHC_TV_NONE 0
+
+/* Target value: tv_len octets, the value at their end, most significant first. */
+#define SPRAT_EHC_TV_VALUE 1
+
+/* Target value: a list of tv_len values of one octet each. */
+#define SPRAT_EHC_TV_LIST 2
+
+/* As many rows as a rule has at most. */
+#define SPRAT_EHC_ROWS_MAX 32
+
 /* Verdict: drop the packet; reason says why. Zeroed memory means this. */
 #define SPRAT_VERDICT_DROP 0
 
@@ -395,6 +546,12 @@ typedef struct sprat_dissect_ctx sprat_dissect_ctx;
 #endif
 
 #if defined(SPRAT_HOST)
+/*
+ A Diet-ESP context: the rules of one SA, for either direction. Made by
+ sprat_ehc_new(), freed by sprat_ehc_free(); one thread at a time.
+ */
+typedef struct sprat_ehc sprat_ehc;
+
 /*
  An SPD and a SAD. Made by sprat_ipsec_new() or from a configuration, freed by
  sprat_ipsec_free(); one thread at a time.
@@ -675,14 +832,6 @@ typedef struct sprat_dissect_out {
 #endif
 
 #if defined(SPRAT_HOST)
-/* Soft and hard limit of a lifetime; 0 = no limit. */
-typedef struct sprat_limit {
-    /* Reported by SPRAT_FLAG_SOFT_EXPIRED once reached. */
-    uint64_t soft;
-    /* The last amount that passes. */
-    uint64_t hard;
-} sprat_limit;
-
 /*
  Ports a selector admits; zeroed memory admits any. For ICMP the port is
  type * 256 + code, on both sides.
@@ -720,6 +869,256 @@ typedef struct sprat_selector {
     /* Destination ports. */
     struct sprat_ports destination_ports;
 } sprat_selector;
+
+/*
+ The attributes of one SA for Diet-ESP (AfRG, draft-ietf-ipsecme-diet-esp-07
+ s4.2), and what the receiver decides alone. Fill with SPRAT_EHC_PARAMS_INIT,
+ which gives the draft's defaults, then set at least ip_version, selector,
+ alignment, esp_spi_lsb and esp_sn_lsb: the defaults save little. The library
+ copies what it keeps.
+ */
+typedef struct sprat_ehc_params {
+    /* sizeof(sprat_ehc_params). */
+    uint32_t struct_size;
+    /* One of SPRAT_EHC_PROFILE_*: whose rules. */
+    uint8_t profile;
+    /* SPRAT_EHC_IIPC_*: whether inner headers are compressed. */
+    uint8_t iipc_profile;
+    /* One of SPRAT_EHC_DSCP_*; SPRAT_EHC_DSCP_SA needs dscp_list. */
+    uint8_t dscp_cda;
+    /* One of SPRAT_EHC_ECN_*. */
+    uint8_t ecn_cda;
+    /* One of SPRAT_EHC_FLOW_LABEL_*; of IPv4 it is about the Identification. */
+    uint8_t flow_label_cda;
+    /* One of SPRAT_EHC_ALIGNMENT_*. */
+    uint8_t alignment;
+    /* One of SPRAT_EHC_TRAILER_*. */
+    uint8_t esp_trailer;
+    /*
+     IP version of the inner packets, 4 or 6. 0 = both, which inner headers
+     that are not compressed and a mandatory trailer allow.
+     */
+    uint8_t ip_version;
+    /* Low bits of the SPI on the wire, 0 to 32. */
+    uint8_t esp_spi_lsb;
+    /*
+     Low bits of the sequence number on the wire, 0 to 32; with esp_spi_lsb a
+     multiple of 8.
+     */
+    uint8_t esp_sn_lsb;
+    /*
+     1: the Identification of an outer IPv4 header may carry the inner flow
+     label or Identification. Of a flow label the upper 4 bits are lost.
+     */
+    uint8_t outer_id;
+    /* 1: refuse attributes by which the network could change what is inside. */
+    uint8_t hardened;
+    /*
+     1: send also what would not come back bit for bit, such as a packet with
+     a wrong checksum. For packets that are known to be well formed.
+     */
+    uint8_t no_guard;
+    /* Profile ehc-2019, 1: UDP-Lite coverage is the whole datagram. */
+    uint8_t udplite_whole;
+    /* Profile ehc-2019, 1: TCP segments may carry options. */
+    uint8_t tcp_options;
+    /* Profile ehc-2019, 1: the TCP Urgent Pointer is sent. */
+    uint8_t tcp_urgent;
+    /* Receiving without anti-replay: packets that may arrive late. 0 = none. */
+    uint16_t reorder;
+    /*
+     Receiving: further sequence numbers to try when the ICV does not verify,
+     0 to 16. Each costs an ICV check.
+     */
+    uint8_t resync;
+    /* Must be 0. */
+    uint8_t reserved;
+    /*
+     The one traffic selector, as the packets of this SA show it: source is
+     the side that sends.
+     */
+    struct sprat_selector selector;
+    /* Must be 0. */
+    uint8_t reserved_too[6];
+    /*
+     DSCP values that SPRAT_EHC_DSCP_SA chooses from, in the order agreed:
+     at most 64, each 0 to 63.
+     */
+    const uint8_t *dscp_list;
+    /* How many. */
+    size_t dscp_list_len;
+} sprat_ehc_params;
+
+/*
+ What a context must know of its SA where another program does ESP. Fill with
+ SPRAT_EHC_SA_INIT, then set at least spi and, in tunnel mode, outer_version.
+ */
+typedef struct sprat_ehc_sa {
+    /* sizeof(sprat_ehc_sa). */
+    uint32_t struct_size;
+    /* SPI in host order, in full. */
+    uint32_t spi;
+    /* Tunnel mode: IP version of the outer header, 4 or 6. Transport mode: 0. */
+    uint8_t outer_version;
+    /* 1: ESP stands in UDP (RFC 3948). */
+    uint8_t udp;
+    /* 1: 64-bit sequence numbers. */
+    uint8_t esn;
+    /*
+     Octets of a block of the cipher, 1 where it needs no padding (CCM, GCM,
+     CTR, ChaCha20): 1, 8 or 16.
+     */
+    uint8_t block;
+    /* Anti-replay window in packets; 0 = off. */
+    uint16_t replay_window;
+    /* Must be 0. */
+    uint8_t reserved[2];
+} sprat_ehc_sa;
+
+/* The facts of an outer header that a socket has taken off. */
+typedef struct sprat_outer {
+    /* sizeof(sprat_outer). */
+    uint32_t struct_size;
+    /* Source address. */
+    struct sprat_addr source;
+    /* Destination address. */
+    struct sprat_addr destination;
+    /* TOS or Traffic Class. */
+    uint8_t traffic_class;
+    /* 1: it came in UDP, and the rules for marker and keepalive apply; else 0. */
+    uint8_t udp;
+    /* UDP source port, if udp is 1. */
+    uint16_t udp_source_port;
+    /* UDP destination port, if udp is 1. */
+    uint16_t udp_destination_port;
+    /*
+     TTL or Hop Limit, of which Diet-ESP makes the inner one; 0 = not known, and
+     SAs that compress inner headers refuse the packet as unsupported.
+     */
+    uint8_t hop_limit;
+    /* sprat_ehc_* in transport mode: what stands behind that header. Else 0. */
+    uint8_t protocol;
+    /* Must be 0. */
+    uint8_t reserved[2];
+    /*
+     Flow Label, 20 bits; of an IPv4 header the Identification, 16 bits:
+     Diet-ESP takes the inner one from it where that was agreed.
+     */
+    uint32_t flow;
+} sprat_outer;
+
+/*
+ What became of one packet, with all that an audit record needs. Fill with
+ SPRAT_RESULT_INIT; a call overwrites everything behind struct_size.
+ */
+typedef struct sprat_result {
+    /* sizeof(sprat_result). */
+    uint32_t struct_size;
+    /* One of SPRAT_VERDICT_*. */
+    int32_t verdict;
+    /* Drop reason, 0 if none: one of SPRAT_DROP_*, see sprat_drop_text(). */
+    int32_t reason;
+    /* Sum of SPRAT_FLAG_*. */
+    uint32_t flags;
+    /* Number of the SA, or SPRAT_NO_SA. */
+    uint32_t sa;
+    /* SPI in host order, 0 if the packet showed none. */
+    uint32_t spi;
+    /* Sequence number; of a refused packet the low 32 bits as received. */
+    uint64_t sn;
+    /* Source of the outer (else the only) IP header. */
+    struct sprat_addr source;
+    /* Destination of that header. */
+    struct sprat_addr destination;
+    /* UDP source port around ESP, 0 without UDP. */
+    uint16_t udp_source_port;
+    /* UDP destination port around ESP, 0 without UDP. */
+    uint16_t udp_destination_port;
+    /* Must not be relied on. */
+    uint16_t reserved;
+    /* IPv6 flow label of that header, 0 in IPv4. */
+    uint32_t flow_label;
+    /* Reason too-big: largest packet that would pass, octets. */
+    uint32_t mtu;
+    /* Verdict FORWARD: octets of IP and UDP header in front of ESP. */
+    uint32_t esp_offset;
+    /*
+     Verdict FORWARD: not 0 if the packet is larger than the path takes and
+     must go out in fragments of at most this many octets: sprat_ip_fragment().
+     */
+    uint32_t fragment_mtu;
+    /* With SPRAT_E_SHORT: octets needed in front of the packet, in all. */
+    size_t need_head;
+    /* With SPRAT_E_SHORT: octets needed behind the packet, in all. */
+    size_t need_tail;
+} sprat_result;
+
+/*
+ One row of a rule: what happens to one field (RFC 8724 s7). The texts live as
+ long as the library.
+ */
+typedef struct sprat_ehc_row {
+    /* Short name of the field, such as "UDP.CKSUM". */
+    const char *name;
+    /* Name of the field for people. */
+    const char *text;
+    /* Name of the matching operator, such as "MSB". */
+    const char *mo_name;
+    /* Name of the action, such as "not-sent". */
+    const char *cda_name;
+    /* One of SPRAT_FID_*: the field. */
+    uint8_t fid;
+    /* Bits of the field; 0 if they vary. */
+    uint8_t bits;
+    /* Bits that are sent for it. */
+    uint8_t residue_bits;
+    /* One of SPRAT_EHC_MO_*. */
+    uint8_t mo;
+    /* Operand of SPRAT_EHC_MO_MSB, bits; else 0. */
+    uint8_t mo_bits;
+    /* One of SPRAT_EHC_CDA_*. */
+    uint8_t cda;
+    /* One of SPRAT_EHC_TV_*. */
+    uint8_t tv_kind;
+    /* Octets of tv that are set. */
+    uint8_t tv_len;
+    /* Target value. */
+    uint8_t tv[64];
+    /* Must not be relied on. */
+    uint8_t reserved[8];
+} sprat_ehc_row;
+
+/* What Diet-ESP has done. Fill with SPRAT_EHC_STATS_INIT. */
+typedef struct sprat_ehc_stats {
+    /* sizeof(sprat_ehc_stats). */
+    uint32_t struct_size;
+    /* Must not be relied on. */
+    uint32_t reserved;
+    /* Packets compressed, or restored. */
+    uint64_t packets;
+    /*
+     Octets of the same packets in plain ESP, less what they took. Negative
+     where an alignment of 64 bits costs more than is saved.
+     */
+    int64_t octets_saved;
+    /*
+     Packets refused since they do not fit the rules, or do not come out of
+     them: reasons ehc-version to ehc-mapping.
+     */
+    uint64_t refused;
+    /* Receiving: ICV checks beyond the first of a packet. */
+    uint64_t icv_trials;
+    /* Receiving: packets that verified with a further sequence number. */
+    uint64_t resyncs;
+} sprat_ehc_stats;
+
+/* Soft and hard limit of a lifetime; 0 = no limit. */
+typedef struct sprat_limit {
+    /* Reported by SPRAT_FLAG_SOFT_EXPIRED once reached. */
+    uint64_t soft;
+    /* The last amount that passes. */
+    uint64_t hard;
+} sprat_limit;
 
 /*
  Everything about one SA. Fill with SPRAT_SA_PARAMS_INIT, then set at least
@@ -862,70 +1261,6 @@ typedef struct sprat_seal_args {
     /* Must be 0. */
     uint8_t reserved[7];
 } sprat_seal_args;
-
-/*
- What became of one packet, with all that an audit record needs. Fill with
- SPRAT_RESULT_INIT; a call overwrites everything behind struct_size.
- */
-typedef struct sprat_result {
-    /* sizeof(sprat_result). */
-    uint32_t struct_size;
-    /* One of SPRAT_VERDICT_*. */
-    int32_t verdict;
-    /* Drop reason, 0 if none: one of SPRAT_DROP_*, see sprat_drop_text(). */
-    int32_t reason;
-    /* Sum of SPRAT_FLAG_*. */
-    uint32_t flags;
-    /* Number of the SA, or SPRAT_NO_SA. */
-    uint32_t sa;
-    /* SPI in host order, 0 if the packet showed none. */
-    uint32_t spi;
-    /* Sequence number; of a refused packet the low 32 bits as received. */
-    uint64_t sn;
-    /* Source of the outer (else the only) IP header. */
-    struct sprat_addr source;
-    /* Destination of that header. */
-    struct sprat_addr destination;
-    /* UDP source port around ESP, 0 without UDP. */
-    uint16_t udp_source_port;
-    /* UDP destination port around ESP, 0 without UDP. */
-    uint16_t udp_destination_port;
-    /* Must not be relied on. */
-    uint16_t reserved;
-    /* IPv6 flow label of that header, 0 in IPv4. */
-    uint32_t flow_label;
-    /* Reason too-big: largest packet that would pass, octets. */
-    uint32_t mtu;
-    /* Verdict FORWARD: octets of IP and UDP header in front of ESP. */
-    uint32_t esp_offset;
-    /*
-     Verdict FORWARD: not 0 if the packet is larger than the path takes and
-     must go out in fragments of at most this many octets: sprat_ip_fragment().
-     */
-    uint32_t fragment_mtu;
-    /* With SPRAT_E_SHORT: octets needed in front of the packet, in all. */
-    size_t need_head;
-    /* With SPRAT_E_SHORT: octets needed behind the packet, in all. */
-    size_t need_tail;
-} sprat_result;
-
-/* The facts of an outer header that a socket has taken off. */
-typedef struct sprat_outer {
-    /* sizeof(sprat_outer). */
-    uint32_t struct_size;
-    /* Source address. */
-    struct sprat_addr source;
-    /* Destination address. */
-    struct sprat_addr destination;
-    /* TOS or Traffic Class. */
-    uint8_t traffic_class;
-    /* 1: it came in UDP, and the rules for marker and keepalive apply; else 0. */
-    uint8_t udp;
-    /* UDP source port, if udp is 1. */
-    uint16_t udp_source_port;
-    /* UDP destination port, if udp is 1. */
-    uint16_t udp_destination_port;
-} sprat_outer;
 
 /* What one SA is and has done. Fill with SPRAT_SA_INFO_INIT. */
 typedef struct sprat_sa_info {
@@ -1190,6 +1525,122 @@ int32_t sprat_dissect(const struct sprat_dissect_ctx *ctx,
 #endif
 
 #if defined(SPRAT_HOST)
+/*
+ Makes a context for an SA whose ESP another program does; sprat_sa_params.ehc
+ is for SAs of this library. On success *out is the new object, to be freed by
+ sprat_ehc_free(). params, sa and what they point to are read during the call
+ only.
+
+ Errors: NULL; ARGUMENT for a field outside its range; EHC_* for attributes
+ that make no context.
+ */
+int32_t sprat_ehc_new(const struct sprat_ehc_params *params,
+                      const struct sprat_ehc_sa *sa,
+                      struct sprat_ehc **out);
+
+/* Frees a context. NULL is allowed. */
+void sprat_ehc_free(struct sprat_ehc *ehc);
+
+/*
+ Makes the octets to encrypt, in place: compresses the inner headers and
+ writes as much of an ESP trailer as the SA needs (IIPC and CTEC). sn and the
+ header in front are sprat_ehc_header().
+
+ Tunnel mode: buf holds the inner packet. outer says traffic_class, hop_limit
+ and flow of the outer header as it would be without Diet-ESP; those that the
+ receiver takes from it become the inner packet's, and the packet must go out
+ with them. Transport mode: buf holds what stands behind the IP header (and its
+ extension headers); outer says source, destination and protocol.
+
+ With SPRAT_OK the verdict is FORWARD or DROP (buf and outer are unchanged,
+ reason says why: send the packet by an SA without Diet-ESP, or not at all).
+
+ Errors, with nothing changed or counted: SHORT, with the room needed in
+ need_head and need_tail of result; NULL; ARGUMENT.
+ */
+int32_t sprat_ehc_compress(struct sprat_ehc *ehc,
+                           struct sprat_buf *buf,
+                           struct sprat_outer *outer,
+                           struct sprat_result *result);
+
+/*
+ The reverse of sprat_ehc_compress(), for octets whose ICV has verified: buf
+ holds them from behind the IV to in front of the ICV, decrypted. sn is the
+ packet's sequence number in full.
+
+ Tunnel mode: outer says traffic_class, hop_limit and flow as they arrived; buf
+ becomes the inner packet. Its ECN field is not yet combined with that of the
+ outer header (RFC 6040). Transport mode: outer says source and destination;
+ buf becomes what stands behind the IP header, and outer->protocol what it is.
+
+ With SPRAT_OK the verdict is DELIVER or DROP (buf is unchanged, reason says
+ why). What was rebuilt is within the selector.
+
+ Errors, with nothing changed or counted: SHORT, with the room needed in
+ need_head of result; NULL; ARGUMENT.
+ */
+int32_t sprat_ehc_decompress(struct sprat_ehc *ehc,
+                             struct sprat_buf *buf,
+                             uint64_t sn,
+                             struct sprat_outer *outer,
+                             struct sprat_result *result);
+
+/*
+ The ESP header of the packet with this number (EEC): the low bits of the SPI,
+ then those of sn, 0 to 8 octets. *len is the room in octets and becomes the
+ octets of the header, which are the same for every packet of the SA. ICV and
+ nonce are over the full SPI and number all the same.
+
+ Errors: NULL; SHORT, with the need in *len.
+ */
+int32_t sprat_ehc_header(const struct sprat_ehc *ehc,
+                         uint64_t sn,
+                         uint8_t *out,
+                         size_t *len);
+
+/*
+ The full sequence number of a received packet that begins with the octets at
+ esp: the one nearest to top_sn, the highest number verified so far (0 at
+ first), that ends in the bits sent. It is to be believed only when the ICV
+ verifies with it.
+
+ Errors: NULL; NOT_FOUND if the packet shows the SPI bits of another SA; PACKET
+ if it is shorter than its header, or its number would be beyond the last.
+ */
+int32_t sprat_ehc_sn(const struct sprat_ehc *ehc,
+                     const uint8_t *esp,
+                     size_t len,
+                     uint64_t top_sn,
+                     uint64_t *sn);
+
+/*
+ Lists the rule of one of the three compressors, row by row in packet order.
+ stratum is one of SPRAT_EHC_STRATUM_*. protocol counts where the selector
+ leaves it open: the rule is that for packets whose IP header names it. *count
+ is the room in rows, SPRAT_EHC_ROWS_MAX always suffices, and becomes the rows
+ of the rule: 0 where nothing is compressed.
+
+ Errors: NULL; ARGUMENT for another stratum; SHORT, with the need in *count.
+ */
+int32_t sprat_ehc_explain(const struct sprat_ehc *ehc,
+                          uint8_t stratum,
+                          uint8_t protocol,
+                          struct sprat_ehc_row *rows,
+                          size_t *count);
+
+/*
+ Tells what a context has done; icv_trials and resyncs stay 0, since another
+ program checks the ICV. Errors: NULL; ARGUMENT (struct_size).
+ */
+int32_t sprat_ehc_get_stats(const struct sprat_ehc *ehc, struct sprat_ehc_stats *out);
+
+/*
+ Copies how many packets a context refused, by reason code, to counters; index
+ 0 is unused. *count is the room in numbers and becomes sprat_drop_count() + 1.
+ Errors: NULL; SHORT, with the need in *count.
+ */
+int32_t sprat_ehc_drops(const struct sprat_ehc *ehc, uint64_t *counters, size_t *count);
+
 /*
  Makes a boundary without SAs and policies, which drops everything. On success
  *out is to be freed by sprat_ipsec_free(). Errors: NULL.
@@ -1487,7 +1938,8 @@ int32_t sprat_sa_reserve(struct sprat_sa *sa, uint64_t up_to_sn);
     { (uint32_t)sizeof(sprat_result), 0, 0, 0, 0, 0, 0, SPRAT_ADDR_NONE, \
       SPRAT_ADDR_NONE, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 #define SPRAT_OUTER_INIT \
-    { (uint32_t)sizeof(sprat_outer), SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, 0, 0, 0, 0 }
+    { (uint32_t)sizeof(sprat_outer), SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, 0, 0, 0, 0, 0, 0, \
+      { 0 }, 0 }
 #define SPRAT_PORTS_INIT { 0, 0, 0, 0 }
 #define SPRAT_SELECTOR_INIT \
     { SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, 0, 0, \
@@ -1506,6 +1958,16 @@ int32_t sprat_sa_reserve(struct sprat_sa *sa, uint64_t up_to_sn);
 #define SPRAT_SA_INFO_INIT \
     { (uint32_t)sizeof(sprat_sa_info), 0, 0, 0, 0, 0, 0, 0, 0, SPRAT_ADDR_NONE, \
       SPRAT_ADDR_NONE, { 0 }, 0, 0, 0, 0, 0, 0 }
+/* The draft's defaults: nothing but lengths, checksums and the trailer is left out. */
+#define SPRAT_EHC_PARAMS_INIT \
+    { (uint32_t)sizeof(sprat_ehc_params), SPRAT_EHC_PROFILE_DIET_ESP_07, \
+      SPRAT_EHC_IIPC_DIET_ESP, SPRAT_EHC_DSCP_NOT_COMPRESSED, \
+      SPRAT_EHC_ECN_NOT_COMPRESSED, SPRAT_EHC_FLOW_LABEL_NOT_COMPRESSED, \
+      SPRAT_EHC_ALIGNMENT_64_BIT, SPRAT_EHC_TRAILER_OPTIONAL, 0, 32, 32, 0, 0, 0, 0, 0, 0, \
+      64, 0, 0, SPRAT_SELECTOR_INIT, { 0 }, NULL, 0 }
+/* Transport mode, a cipher without blocks, a window of 64. */
+#define SPRAT_EHC_SA_INIT { (uint32_t)sizeof(sprat_ehc_sa), 0, 0, 0, 0, 1, 64, { 0 } }
+#define SPRAT_EHC_STATS_INIT { (uint32_t)sizeof(sprat_ehc_stats), 0, 0, 0, 0, 0, 0 }
 #define SPRAT_GATEWAY_SETTINGS_INIT \
     { (uint32_t)sizeof(sprat_gateway_settings), 0, 0, 0, 0, 0, NULL, NULL, NULL, \
       NULL, 0, NULL, 0, NULL, 0 }

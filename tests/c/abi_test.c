@@ -14,8 +14,12 @@ void test_versions(void)
 	CHECK(strchr(sprat_version(), '.') != NULL);
 	for (int32_t status = SPRAT_OK; status >= SPRAT_E_INTERNAL; status--)
 		CHECK(strcmp(sprat_status_text(status), "unknown status") != 0);
+	for (int32_t status = SPRAT_E_EHC_LSB_RANGE; status >= SPRAT_E_EHC_IP_VERSION; status--)
+		CHECK(strcmp(sprat_status_text(status), "unknown status") != 0);
 	CHECK_TEXT(sprat_status_text(1), "unknown status");
 	CHECK_TEXT(sprat_status_text(SPRAT_E_INTERNAL - 1), "unknown status");
+	CHECK_TEXT(sprat_status_text(SPRAT_E_EHC_LSB_RANGE + 1), "unknown status");
+	CHECK_TEXT(sprat_status_text(SPRAT_E_EHC_IP_VERSION - 1), "unknown status");
 	CHECK_TEXT(sprat_status_text(INT32_MIN), "unknown status");
 
 	CHECK(count >= SPRAT_DROP_SN_UNRESERVED);
@@ -42,6 +46,7 @@ int main(void)
 	test_ipsec();
 	test_policies();
 	test_config();
+	test_ehc();
 	test_frames();
 	test_mote();
 	return check_sum("abi_test");

@@ -24,6 +24,7 @@ struct Free {
 	void operator()(sprat_sa *sa) const { sprat_sa_free(sa); }
 	void operator()(sprat_ipsec *ipsec) const { sprat_ipsec_free(ipsec); }
 	void operator()(sprat_config *config) const { sprat_config_free(config); }
+	void operator()(sprat_ehc *ehc) const { sprat_ehc_free(ehc); }
 };
 template <typename T> using Handle = std::unique_ptr<T, Free>;
 
@@ -278,6 +279,65 @@ void frames()
 	CHECK(length[0] == 0 && length[1] == 3);
 }
 
+Handle<sprat_ehc> make_ehc(int32_t want, uint8_t sn_lsb)
+{
+	sprat_ehc_params p = SPRAT_EHC_PARAMS_INIT;
+	sprat_ehc_sa sa = SPRAT_EHC_SA_INIT;
+	sprat_ehc *ehc = nullptr;
+
+	p.ip_version = 6;
+	p.alignment = SPRAT_EHC_ALIGNMENT_8_BIT;
+	p.esp_spi_lsb = 8;
+	p.esp_sn_lsb = sn_lsb;
+	p.no_guard = 1; /* ping() has no checksum that is right */
+	p.selector.has_protocol = 1;
+	p.selector.protocol = 17;
+	sa.spi = 0x1001;
+	sa.outer_version = 6;
+	CHECK_EQ(sprat_ehc_new(&p, &sa, &ehc), want);
+	return Handle<sprat_ehc>(ehc);
+}
+
+void diet_esp()
+{
+	const Handle<sprat_ehc> ehc = make_ehc(SPRAT_OK, 8);
+	sprat_outer outer = SPRAT_OUTER_INIT;
+	sprat_result result = fresh_result();
+	sprat_ehc_stats stats = SPRAT_EHC_STATS_INIT;
+	std::vector<sprat_ehc_row> rows(SPRAT_EHC_ROWS_MAX);
+	std::vector<uint64_t> counters(sprat_drop_count() + 1);
+	size_t count = rows.size(), len = 2;
+	Octets header(2);
+	uint64_t sn = 0;
+	Room room(ping()), tight(ping(), 0, 0), other(Octets(9));
+
+	CHECK(!make_ehc(SPRAT_E_EHC_LSB_OCTETS, 7));
+	CHECK_EQ(sprat_ehc_compress(ehc.get(), &room.buf, &outer, &result), SPRAT_OK);
+	/* DSCP, ECN, flow label, two addresses and two ports: 316 bits. */
+	CHECK(result.verdict == SPRAT_VERDICT_FORWARD && room.packet().size() == 40 + 4);
+	CHECK_EQ(sprat_ehc_header(ehc.get(), 0x102, header.data(), &len), SPRAT_OK);
+	CHECK(header[0] == 0x01 && header[1] == 0x02);
+	CHECK_EQ(sprat_ehc_sn(ehc.get(), header.data(), 2, 0x100, &sn), SPRAT_OK);
+	CHECK_EQ(sn, 0x102);
+	CHECK_EQ(sprat_ehc_sn(ehc.get(), header.data(), 1, 0, &sn), SPRAT_E_PACKET);
+	tight.buf.start = 0;
+	tight.buf.len = room.packet().size();
+	std::memcpy(tight.buf.data, room.packet().data(), tight.buf.len);
+	CHECK_EQ(sprat_ehc_decompress(ehc.get(), &tight.buf, sn, &outer, &result), SPRAT_E_SHORT);
+	CHECK_EQ(result.need_head, 48 - 40);
+	CHECK_EQ(sprat_ehc_decompress(ehc.get(), &room.buf, sn, &outer, &result), SPRAT_OK);
+	CHECK(result.verdict == SPRAT_VERDICT_DELIVER && room.packet().size() == ping().size());
+	CHECK_EQ(sprat_ehc_compress(ehc.get(), &other.buf, &outer, &result), SPRAT_OK);
+	CHECK_EQ(result.reason, SPRAT_DROP_EHC_VERSION);
+	CHECK_EQ(sprat_ehc_explain(ehc.get(), SPRAT_EHC_STRATUM_IIPC, 0, rows.data(), &count), SPRAT_OK);
+	CHECK(count == 13 && std::string(rows[12].name) == "UDP.CKSUM");
+	CHECK_EQ(sprat_ehc_get_stats(ehc.get(), &stats), SPRAT_OK);
+	CHECK(stats.packets == 2 && stats.refused == 1 && stats.octets_saved == 2 * (8 + 56 - 46));
+	count = counters.size();
+	CHECK_EQ(sprat_ehc_drops(ehc.get(), counters.data(), &count), SPRAT_OK);
+	CHECK_EQ(counters[SPRAT_DROP_EHC_VERSION], 1);
+}
+
 void motes()
 {
 	sprat_mote_sa tx, rx;
@@ -306,6 +366,7 @@ int main()
 	boundary_packets(a.get(), b.get());
 	boundary_state(a.get(), b.get());
 	frames();
+	diet_esp();
 	motes();
 	return check_sum("abi_test (C++)");
 }

@@ -67,6 +67,7 @@ void test_refusals(void);
 void test_ipsec(void);
 void test_policies(void);
 void test_config(void);
+void test_ehc(void);
 void test_frames(void);
 void test_mote(void);
 

@@ -102,12 +102,14 @@ static sprat_result arrive(struct ends *ends)
 	return result;
 }
 
-/* As arrive(), for a socket that took the outer header off. */
+/* As arrive(), for a socket that took the outer header off; the caller is of the
+ * version that knew no Diet-ESP. */
 static sprat_result arrive_bare(struct ends *ends, const sprat_result *sealed, int udp)
 {
 	sprat_outer outer = SPRAT_OUTER_INIT;
 	sprat_result result = result_init();
 
+	outer.struct_size = offsetof(sprat_outer, hop_limit);
 	outer.source = sealed->source;
 	outer.destination = sealed->destination;
 	outer.udp = (uint8_t)udp;
@@ -212,7 +214,10 @@ static void null_packet_calls(struct ends *ends)
 	outer.udp = 2;
 	CHECK_EQ(sprat_ipsec_inbound_esp(ends->a, buf, &outer, NOW, &result), SPRAT_E_ARGUMENT);
 	outer.udp = 0;
-	outer.struct_size--;
+	outer.reserved[0] = 1;
+	CHECK_EQ(sprat_ipsec_inbound_esp(ends->a, buf, &outer, NOW, &result), SPRAT_E_ARGUMENT);
+	outer.reserved[0] = 0;
+	outer.struct_size = offsetof(sprat_outer, hop_limit) - 1; /* smaller than it ever was */
 	CHECK_EQ(sprat_ipsec_inbound_esp(ends->a, buf, &outer, NOW, &result), SPRAT_E_ARGUMENT);
 	result.struct_size = 1;
 	CHECK_EQ(sprat_ipsec_inbound(ends->a, buf, NOW, &result), SPRAT_E_ARGUMENT);

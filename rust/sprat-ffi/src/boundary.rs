@@ -7,6 +7,9 @@ use core::mem::MaybeUninit;
 use core::ptr;
 use core::slice;
 
+#[cfg(feature = "host")]
+use sprat_core::error::{DropCounters, DropReason};
+
 use crate::status::{SPRAT_E_ARGUMENT, SPRAT_E_NULL, SPRAT_OK};
 
 /// The result of a call inside: the error is a status code.
@@ -246,6 +249,35 @@ pub(crate) unsafe fn copy_text(
     } else {
         Err(crate::status::SPRAT_E_SHORT)
     }
+}
+
+/// Copies counters by drop reason; index 0 stays 0. `*count` is the room in numbers
+/// and becomes the need.
+///
+/// # Safety
+/// `out` is NULL or points to `*count` writable numbers; `count` is valid or NULL.
+#[cfg(feature = "host")]
+pub(crate) unsafe fn copy_counters(
+    drops: &DropCounters,
+    out: *mut u64,
+    count: *mut usize,
+) -> Status<()> {
+    // SAFETY: forwarded.
+    let count = unsafe { reference_mut(count) }?;
+    if out.is_null() && *count != 0 {
+        return Err(SPRAT_E_NULL);
+    }
+    let room = core::mem::replace(count, DropReason::COUNTERS);
+    if room < DropReason::COUNTERS {
+        return Err(crate::status::SPRAT_E_SHORT);
+    }
+    // SAFETY: not NULL, and the caller answers for `room` numbers.
+    let out = unsafe { slice::from_raw_parts_mut(out, DropReason::COUNTERS) };
+    out.fill(0);
+    for reason in DropReason::ALL {
+        out[usize::from(reason.code())] = drops.of(*reason);
+    }
+    Ok(())
 }
 
 #[cfg(all(test, feature = "host"))]

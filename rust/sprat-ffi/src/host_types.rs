@@ -1,16 +1,28 @@
 //! Structs of the host profile.
 
 use core::ffi::c_char;
+use core::net::IpAddr;
 
+use sprat_core::diet_esp::OuterFields;
 use sprat_core::error::AuditLevel;
 use sprat_core::esp::SealArgs;
 use sprat_core::ipsec::{Outcome, OuterFacts, Verdict};
 use sprat_core::selector::{AddrRange, PortRange, Selector};
 use sprat_core::time::Instant;
+use sprat_core::wire::ip::Version;
 
 use crate::boundary::{Status, Versioned, octets};
 use crate::status::SPRAT_E_ARGUMENT;
 use crate::types::sprat_addr;
+
+/// 0 or 1 as C passes it.
+pub(crate) fn flag(value: u8) -> Status<bool> {
+    match value {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(SPRAT_E_ARGUMENT),
+    }
+}
 
 /// Verdict: drop the packet; reason says why. Zeroed memory means this.
 pub const SPRAT_VERDICT_DROP: i32 = 0;
@@ -189,11 +201,21 @@ pub struct sprat_outer {
     pub udp_source_port: u16,
     /// UDP destination port, if udp is 1.
     pub udp_destination_port: u16,
+    /// TTL or Hop Limit, of which Diet-ESP makes the inner one; 0 = not known, and
+    /// SAs that compress inner headers refuse the packet as unsupported.
+    pub hop_limit: u8,
+    /// sprat_ehc_* in transport mode: what stands behind that header. Else 0.
+    pub protocol: u8,
+    /// Must be 0.
+    pub reserved: [u8; 2],
+    /// Flow Label, 20 bits; of an IPv4 header the Identification, 16 bits:
+    /// Diet-ESP takes the inner one from it where that was agreed.
+    pub flow: u32,
 }
 
 // SAFETY: repr(C), size first, integers only.
 unsafe impl Versioned for sprat_outer {
-    const FIRST_SIZE: usize = size_of::<sprat_outer>();
+    const FIRST_SIZE: usize = core::mem::offset_of!(sprat_outer, hop_limit);
 }
 
 impl sprat_outer {
@@ -203,12 +225,36 @@ impl sprat_outer {
             1 => Some((self.udp_source_port, self.udp_destination_port)),
             _ => return Err(SPRAT_E_ARGUMENT),
         };
+        let source = self.source.some()?;
+        let version = match source {
+            IpAddr::V4(_) => Version::V4,
+            IpAddr::V6(_) => Version::V6,
+        };
+        let fields = self.fields(version)?;
         Ok(OuterFacts {
-            source: self.source.some()?,
+            source,
             destination: self.destination.some()?,
             traffic_class: self.traffic_class,
             udp_ports,
-            outer: None,
+            // A caller of an older version does not tell a hop limit.
+            outer: (self.hop_limit != 0).then_some(fields),
+        })
+    }
+
+    /// What Diet-ESP takes from a header of this version.
+    pub(crate) fn fields(&self, version: Version) -> Status<OuterFields> {
+        let most = match version {
+            Version::V4 => 0xffff,
+            Version::V6 => 0xf_ffff,
+        };
+        if self.reserved != [0; 2] || self.flow > most {
+            return Err(SPRAT_E_ARGUMENT);
+        }
+        Ok(OuterFields {
+            version,
+            traffic_class: self.traffic_class,
+            hop_limit: self.hop_limit,
+            flow: self.flow,
         })
     }
 }

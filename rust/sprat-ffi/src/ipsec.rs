@@ -1,13 +1,14 @@
 //! SPD and SAD: the IPsec boundary (RFC 4301 s3.1).
 
-use sprat_core::error::{DropCounters, DropReason};
 use sprat_core::esp::OutboundSa;
 use sprat_core::ipsec::{Ipsec, Sa};
 use sprat_core::num::Sn64;
 use sprat_core::spd::{Action, Direction, Policy};
 use sprat_core::time::Instant;
 
-use crate::boundary::{Handle, Out, Status, guarded, octets, read, reference, reference_mut};
+use crate::boundary::{
+    Handle, Out, Status, copy_counters, guarded, octets, read, reference, reference_mut,
+};
 use crate::host_types::*;
 use crate::sa;
 use crate::status::*;
@@ -308,27 +309,6 @@ pub unsafe extern "C" fn sprat_ipsec_sa_name(
             crate::boundary::copy_text(name, out, len)
         }
     })
-}
-
-/// # Safety
-/// `out` is NULL or points to `*count` writable numbers; `count` is valid or NULL.
-unsafe fn copy_counters(drops: &DropCounters, out: *mut u64, count: *mut usize) -> Status<()> {
-    // SAFETY: forwarded.
-    let count = unsafe { reference_mut(count) }?;
-    if out.is_null() && *count != 0 {
-        return Err(SPRAT_E_NULL);
-    }
-    let room = core::mem::replace(count, DropReason::COUNTERS);
-    if room < DropReason::COUNTERS {
-        return Err(SPRAT_E_SHORT);
-    }
-    // SAFETY: not NULL, and the caller answers for `room` numbers.
-    let out = unsafe { core::slice::from_raw_parts_mut(out, DropReason::COUNTERS) };
-    out.fill(0);
-    for reason in DropReason::ALL {
-        out[usize::from(reason.code())] = drops.of(*reason);
-    }
-    Ok(())
 }
 
 /// Copies how many packets the SA of this number refused, by reason code, to

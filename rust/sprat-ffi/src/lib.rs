@@ -25,6 +25,10 @@ mod config;
 #[cfg(feature = "dissect")]
 mod dissect;
 #[cfg(feature = "host")]
+mod ehc;
+#[cfg(feature = "host")]
+mod ehc_types;
+#[cfg(feature = "host")]
 mod host_types;
 #[cfg(feature = "host")]
 mod ipsec;
@@ -34,7 +38,7 @@ mod packet;
 mod sa;
 
 #[cfg(feature = "host")]
-pub use {config::*, host_types::*, ipsec::*, packet::*, sa::*};
+pub use {config::*, ehc::*, ehc_types::*, host_types::*, ipsec::*, packet::*, sa::*};
 
 #[cfg(feature = "dissect")]
 pub use dissect::*;

@@ -24,15 +24,6 @@ use crate::types::sprat_buf;
 /// One SA. Made by sprat_sa_new(), freed by sprat_sa_free(); one thread at a time.
 pub struct sprat_sa(Handle<Sa>);
 
-/// 0 or 1 as C passes it.
-fn flag(value: u8) -> Status<bool> {
-    match value {
-        0 => Ok(false),
-        1 => Ok(true),
-        _ => Err(SPRAT_E_ARGUMENT),
-    }
-}
-
 fn limit(limit: &sprat_limit) -> Limit {
     let set = |value: u64| (value != 0).then_some(value);
     Limit {

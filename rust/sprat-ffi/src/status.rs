@@ -25,6 +25,45 @@ pub const SPRAT_E_POISONED: i32 = -10;
 /// A check inside the library failed. Please report it.
 pub const SPRAT_E_INTERNAL: i32 = -11;
 
+/// Diet-ESP: esp_spi_lsb and esp_sn_lsb are 0 to 32 bits.
+pub const SPRAT_E_EHC_LSB_RANGE: i32 = -32;
+/// Diet-ESP: esp_spi_lsb + esp_sn_lsb is no multiple of 8 bits.
+pub const SPRAT_E_EHC_LSB_OCTETS: i32 = -33;
+/// Diet-ESP: SPRAT_EHC_DSCP_SA without a dscp_list.
+pub const SPRAT_E_EHC_DSCP_LIST: i32 = -34;
+/// Diet-ESP: hardened, and an attribute that takes from the outer header.
+pub const SPRAT_E_EHC_HARDENED: i32 = -35;
+/// Diet-ESP: an attribute that the profile does not have.
+pub const SPRAT_E_EHC_PROFILE: i32 = -36;
+/// Diet-ESP: the selector's addresses are not of ip_version.
+pub const SPRAT_E_EHC_SELECTOR: i32 = -37;
+/// Diet-ESP: SPRAT_EHC_FLOW_LABEL_LOWER over outer IPv4 without outer_id.
+pub const SPRAT_E_EHC_OUTER_ID: i32 = -38;
+/// Diet-ESP in UDP: the bits of the SPI that are sent are none or all 0.
+pub const SPRAT_E_EHC_UDP: i32 = -39;
+/// Diet-ESP: several senders share no sequence.
+pub const SPRAT_E_EHC_MULTI_SENDER: i32 = -40;
+/// Diet-ESP: ip_version 0 where one version is needed.
+pub const SPRAT_E_EHC_IP_VERSION: i32 = -41;
+
+/// Which attributes make no context: the core has the texts.
+#[cfg(feature = "host")]
+pub(crate) const CONTEXT_ERRORS: &[(i32, sprat_core::diet_esp::ContextError)] = {
+    use sprat_core::diet_esp::ContextError;
+    &[
+        (SPRAT_E_EHC_LSB_RANGE, ContextError::LsbRange),
+        (SPRAT_E_EHC_LSB_OCTETS, ContextError::LsbOctets),
+        (SPRAT_E_EHC_DSCP_LIST, ContextError::DscpListEmpty),
+        (SPRAT_E_EHC_HARDENED, ContextError::Hardened),
+        (SPRAT_E_EHC_PROFILE, ContextError::Profile),
+        (SPRAT_E_EHC_SELECTOR, ContextError::SelectorFamily),
+        (SPRAT_E_EHC_OUTER_ID, ContextError::OuterIdentification),
+        (SPRAT_E_EHC_UDP, ContextError::UdpMarker),
+        (SPRAT_E_EHC_MULTI_SENDER, ContextError::MultiSender),
+        (SPRAT_E_EHC_IP_VERSION, ContextError::IpVersion),
+    ]
+};
+
 /// One sentence for each code.
 pub(crate) const TEXTS: &[(i32, &core::ffi::CStr)] = &[
     (SPRAT_OK, c"success"),
@@ -65,6 +104,16 @@ mod tests {
         for (i, (code, text)) in TEXTS.iter().enumerate() {
             assert_eq!(-(i as i32), *code);
             assert!(!text.is_empty());
+        }
+    }
+
+    #[cfg(feature = "host")]
+    #[test]
+    fn context_errors_follow_in_a_block_of_their_own() {
+        for (i, (code, error)) in CONTEXT_ERRORS.iter().enumerate() {
+            assert_eq!(-32 - (i as i32), *code);
+            assert_eq!(error.text_c().to_str(), Ok(error.to_string().as_str()));
+            assert_eq!(CONTEXT_ERRORS.iter().filter(|(_, e)| e == error).count(), 1);
         }
     }
 }

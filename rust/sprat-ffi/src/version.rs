@@ -39,7 +39,10 @@ pub extern "C" fn sprat_version() -> *const c_char {
 #[unsafe(no_mangle)]
 pub extern "C" fn sprat_status_text(status: i32) -> *const c_char {
     let known = TEXTS.iter().find(|(code, _)| *code == status);
-    known.map_or(c"unknown status", |(_, text)| text).as_ptr()
+    let known = known.map(|(_, text)| *text);
+    #[cfg(feature = "host")]
+    let known = known.or_else(|| crate::ehc_types::refused_text(status));
+    known.unwrap_or(c"unknown status").as_ptr()
 }
 
 /// How many drop reasons there are: their codes are 1 to this number. A newer

@@ -4,7 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use sprat_core::crypto::{Encr, Integ};
+use sprat_core::diet_esp::{
+    Alignment, DscpCda, EcnCda, EspTrailer, FlowLabelCda, IipcProfile, Profile,
+};
 use sprat_core::error::DropReason;
+use sprat_core::schc::Fid;
 
 /// What the header should be, from the sources as they are now.
 fn generate(root: &Path) -> Result<String, String> {
@@ -13,6 +17,7 @@ fn generate(root: &Path) -> Result<String, String> {
     let includes = config.after_includes.get_or_insert_default();
     includes.push_str(&drop_reasons());
     includes.push_str(&transforms());
+    includes.push_str(&diet_esp());
     let bindings = cbindgen::Builder::new()
         .with_crate(&crate_dir)
         .with_config(config)
@@ -146,6 +151,31 @@ fn transforms() -> String {
     for integ in Integ::ALL.iter().filter(|integ| **integ != Integ::None) {
         text += &format!("#define SPRAT_{} {}\n", integ.name(), integ.id());
     }
+    text
+}
+
+/// One `#define` for each value of an enum that the core names.
+macro_rules! defines {
+    ($text:expr, $prefix:literal, $values:expr) => {
+        for value in $values {
+            let name = value.name().to_uppercase().replace([' ', '-', '.'], "_");
+            $text += &format!("#define SPRAT_{}{name} {}\n", $prefix, value.code());
+        }
+    };
+}
+
+/// Attributes and fields of Diet-ESP, as the draft names them.
+fn diet_esp() -> String {
+    let mut text = String::from("\n/* Attributes of Diet-ESP (sprat_ehc_params). */\n");
+    defines!(text, "EHC_PROFILE_", Profile::ALL);
+    defines!(text, "EHC_", IipcProfile::ALL);
+    defines!(text, "EHC_DSCP_", DscpCda::ALL);
+    defines!(text, "EHC_ECN_", EcnCda::ALL);
+    defines!(text, "EHC_FLOW_LABEL_", FlowLabelCda::ALL);
+    defines!(text, "EHC_ALIGNMENT_", Alignment::ALL);
+    defines!(text, "EHC_TRAILER_", EspTrailer::ALL);
+    text += "\n/* Fields that the rules of Diet-ESP are about (sprat_ehc_row). */\n";
+    defines!(text, "FID_", Fid::ALL);
     text
 }
 
