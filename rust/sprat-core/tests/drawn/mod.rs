@@ -50,7 +50,9 @@ pub fn way() -> impl Strategy<Value = Way> {
 impl std::fmt::Debug for Way {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:?} {:?} {:?} ", self.afrg, self.carried, self.plain)?;
-        self.packet.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        self.packet
+            .iter()
+            .try_for_each(|octet| write!(f, "{octet:02x}"))
     }
 }
 

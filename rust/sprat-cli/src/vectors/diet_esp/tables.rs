@@ -105,9 +105,8 @@ pub fn spi_lookup(case: &mut Case<'_>) -> Result<(), String> {
     for plain in [false, true] {
         case.stage(if plain { "plain SAs: " } else { "SAD: " });
         let mut sad = Sad::new();
-        let free = entries
-            .iter()
-            .fold(true, |free, entry| entry.enter(&mut sad, plain) && free);
+        let overlapping = entries.iter().filter(|entry| !entry.enter(&mut sad, plain));
+        let free = overlapping.count() == 0;
         case.same("prefix_free", prefix_free, free);
         let end = IpAddr::from([192, 0, 2, 1]);
         let mut found: Vec<u32> = sad.candidates(&start, end, end).values().collect();
