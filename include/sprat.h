@@ -329,6 +329,24 @@
 /* Unsigned, 8 bits: a number of the IP protocol registry. */
 #define SPRAT_DISSECT_KIND_PROTOCOL 7
 
+/* Signed, 32 bits: the low half of the number. */
+#define SPRAT_DISSECT_KIND_INT32 8
+
+/* An IPv4 address: 4 octets. */
+#define SPRAT_DISSECT_KIND_IPV4 9
+
+/* An IPv6 address: 16 octets. */
+#define SPRAT_DISSECT_KIND_IPV6 10
+
+/*
+ Bits: `number` tells how many, the octets hold them, the first one in the
+ highest bit of the first octet.
+ */
+#define SPRAT_DISSECT_KIND_BITS 11
+
+/* Unsigned, 16 bits. */
+#define SPRAT_DISSECT_KIND_UINT16 12
+
 /* The remark for a TCP stream that is not framed as RFC 9329 says. */
 #define SPRAT_DISSECT_EXPERT_STREAM 27
 
@@ -346,6 +364,9 @@
 
 /* The packet is quoted in an error message: its number says nothing. */
 #define SPRAT_DISSECT_QUOTED 8
+
+/* Most octets by which a packet grows when its headers are rebuilt. */
+#define SPRAT_DISSECT_GROWTH 64
 
 /* No ESP: IKE or a keepalive beside it, for another dissector. */
 #define SPRAT_DISSECT_OTHER 0
@@ -663,6 +684,8 @@ typedef struct sprat_dissect_field {
     uint8_t kind;
     /* 0 not a number, 1 decimal, 2 hexadecimal. */
     uint8_t base;
+    /* 1: to be shown in the line of its parent too. */
+    uint8_t in_parent;
     /*
      Bits of the octets that the value is taken from; 0 = all. No ESP field is
      smaller than an octet; the member is there for other protocols.
@@ -736,6 +759,8 @@ typedef struct sprat_dissect_report {
     uint64_t sn;
     /* Numbers missing before it. */
     uint64_t missing;
+    /* Which SA the packet is of, by its number in the table. */
+    uint32_t sa;
     /* Drop reason of the check before the ICV; 0 = none. */
     uint8_t reason;
     /* 1: the other members are filled in. */
@@ -762,6 +787,13 @@ typedef struct sprat_dissect_in {
     const uint8_t *destination;
     /* 4, 16, or 0. */
     size_t destination_len;
+    /*
+     The octets in front, the IP header last, or last but a UDP header. Needed
+     where sprat_dissect_ctx_compresses(); NULL only with 0.
+     */
+    const uint8_t *before;
+    /* Octets of it. */
+    size_t before_len;
     /* What was concluded when the packet was looked at before; zeroed at first. */
     struct sprat_dissect_report report;
 } sprat_dissect_in;
@@ -772,7 +804,10 @@ typedef struct sprat_dissect_span {
     uint16_t field;
     /* Number of the span that it stands under, plus 1; 0 = the top. */
     uint16_t parent;
-    /* 0: the place is in the packet; 1: in the decrypted octets. */
+    /*
+     0: the place is in the packet; 1: in the decrypted octets; 2: in the rebuilt
+     ones.
+     */
     uint8_t source;
     /* 1: concluded, not in the packet. */
     uint8_t generated;
@@ -800,11 +835,14 @@ typedef struct sprat_dissect_out {
     int32_t kind;
     /* In: where spans go; NULL only with span_count 0. */
     struct sprat_dissect_span *spans;
-    /* In: how many fit; 64 always do. Out: how many there are. */
+    /* In: how many fit; 192 always do. Out: how many there are. */
     size_t span_count;
     /* In: where decrypted octets go. */
     uint8_t *plain;
-    /* In: octets that fit; as many as the packet has are enough. */
+    /*
+     In: octets that fit; as many as the packet has are enough, or where
+     sprat_dissect_ctx_compresses() twice as many and SPRAT_DISSECT_GROWTH.
+     */
     size_t plain_len;
     /* Where in `plain` the decrypted octets begin. */
     size_t text_offset;
@@ -812,6 +850,12 @@ typedef struct sprat_dissect_out {
     size_t text_len;
     /* How many of them are the payload, which comes first. */
     size_t payload_len;
+    /* Where in `plain` the packet begins that was rebuilt from the decrypted octets. */
+    size_t rebuilt_offset;
+    /* How many octets it has; 0 if none was. Then it is what `inner` is about. */
+    size_t rebuilt_len;
+    /* Octets that plain ESP would have needed in addition; 0 without compression. */
+    int64_t saved;
     /* SPRAT_DISSECT_INNER_...: what the payload is. */
     int32_t inner;
     /* Next Header. */
@@ -1474,6 +1518,12 @@ void sprat_dissect_ctx_free(struct sprat_dissect_ctx *ctx);
 
 /* Number of SAs in the table; 0 for NULL. */
 size_t sprat_dissect_ctx_count(const struct sprat_dissect_ctx *ctx);
+
+/*
+ 1 if an SA of the table is compressed: then sprat_dissect() wants to see what is
+ in front of a packet, and more room. 0 for NULL.
+ */
+int32_t sprat_dissect_ctx_compresses(const struct sprat_dissect_ctx *ctx);
 
 /*
  Adds an SA to the table. Status KEY or CONFIG if it cannot be one; then

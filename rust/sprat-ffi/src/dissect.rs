@@ -2,18 +2,19 @@
 //! packet. Only with the feature `dissect`, which the shared library does not
 //! have: the plugin for Wireshark links an archive of its own.
 
+mod capture;
 mod types;
 
 use core::ffi::{CStr, c_char};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use ::sprat_config::{Config, SaConfig};
 use sprat_core::crypto::{Encr, Integ, Keys, Suite};
+use sprat_core::diet_esp::Context;
 use sprat_core::dissect::{
-    Class, Encap, Expert, Field, Frame, Inner, Input, Outcome, Report, Sa, SaMode, Sequence, Sink,
-    Source, Span, Table, Value, dissect, frame,
+    Class, Compression, Encap, Expert, Field, Frame, Inner, Input, Outcome, Report, Sa, SaMode,
+    Sink, Source, Span, Table, Value, frame, show,
 };
 use sprat_core::error::DropReason;
 use sprat_core::num::{Sn64, Spi};
@@ -26,18 +27,14 @@ use crate::boundary::{
 use crate::config::sprat_config;
 use crate::status::*;
 
+use capture::Trial;
+pub use capture::sprat_dissect_capture;
 pub use types::*;
 
 /// A table of SAs. One thread at a time while it is filled; afterwards any
 /// number may read it.
 pub struct sprat_dissect_ctx {
     table: Handle<Table>,
-}
-
-/// What is remembered of one capture: the numbers seen of each SA. One thread
-/// at a time.
-pub struct sprat_dissect_capture {
-    sequences: HashMap<(Spi, Option<IpAddr>, Option<IpAddr>), Sequence>,
 }
 
 /// Fills `out`, which has room for `*count` rows, and tells how many there are.
@@ -84,6 +81,7 @@ pub unsafe extern "C" fn sprat_dissect_fields(
         about: sprat_text::new(field.about()),
         kind: field.kind() as u8,
         base: field.base() as u8,
+        in_parent: field.in_parent().into(),
         mask: 0,
     });
     // SAFETY: as the caller promised.
@@ -198,6 +196,19 @@ pub unsafe extern "C" fn sprat_dissect_ctx_count(ctx: *const sprat_dissect_ctx) 
     table.map_or(0, Table::len)
 }
 
+/// 1 if an SA of the table is compressed: then sprat_dissect() wants to see what is
+/// in front of a packet, and more room. 0 for NULL.
+///
+/// # Safety
+/// `ctx` is NULL or a table.
+// SAFETY: no other symbol of this name is linked; the prefix is ours.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sprat_dissect_ctx_compresses(ctx: *const sprat_dissect_ctx) -> i32 {
+    // SAFETY: as the caller promised.
+    let table = unsafe { reference(ctx) }.and_then(|ctx| ctx.table.get());
+    table.is_ok_and(Table::compresses).into()
+}
+
 /// Adds an SA to the table. Status KEY or CONFIG if it cannot be one; then
 /// nothing was added and `message` says why. `*message_len`: in the room for it,
 /// out what it needs with its final zero; it is cut to fit.
@@ -280,19 +291,31 @@ fn sas_of(config: &Config) -> Status<Vec<Sa>> {
             sequence_start: (start.0 != 0).then_some(start),
             window: sa.params.replay_window,
             suite: sa.suite().map_err(|_| SPRAT_E_KEY)?,
+            ehc: compression(sa)?,
         })
     });
     sas.collect()
 }
 
+fn compression(sa: &SaConfig) -> Status<Option<Box<Compression>>> {
+    let Some(ehc) = &sa.ehc else {
+        return Ok(None);
+    };
+    let context = Context::new(ehc.afrg, &sa.params.carried()).map_err(|_| SPRAT_E_CONFIG)?;
+    let reorder = ehc.reorder;
+    Ok(Some(Box::new(Compression { context, reorder })))
+}
+
 /// Source and destination that an SA is for. A capture shows both directions,
-/// and two peers may have chosen one SPI: then the tunnel's ends tell.
+/// and two peers may have chosen one SPI: then the tunnel's ends tell. So they do
+/// where an SA shows a part of its SPI only, unless a NAT may change them.
 fn ends(sa: &SaConfig, again: bool) -> (AddrRange, AddrRange) {
     let (one, any) = (AddrRange::single, AddrRange::Any);
+    let unclear = again || sa.ehc.is_some() && sa.params.udp_encap.is_none();
     match (sa.params.lookup, sa.params.mode) {
         (Lookup::SpiDestinationSource(destination, source), _) => (one(source), one(destination)),
         (Lookup::SpiDestination(destination), _) => (any, one(destination)),
-        (Lookup::Spi, Mode::Tunnel(tunnel)) if again => {
+        (Lookup::Spi, Mode::Tunnel(tunnel)) if unclear => {
             (one(tunnel.source), one(tunnel.destination))
         }
         (Lookup::Spi, _) => (any, any),
@@ -355,6 +378,7 @@ unsafe fn read_sa(row: &sprat_dissect_sa) -> Result<Sa, Refusal> {
         sequence_start: start(row.sequence_start, row.esn != 0)?,
         window: WINDOW,
         suite,
+        ehc: None,
     })
 }
 
@@ -431,9 +455,7 @@ fn range(text: &str, what: &str) -> Result<AddrRange, Refusal> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sprat_dissect_capture_new(out: *mut *mut sprat_dissect_capture) -> i32 {
     guarded(|| {
-        let capture = sprat_dissect_capture {
-            sequences: HashMap::new(),
-        };
+        let capture = sprat_dissect_capture::default();
         // SAFETY: the caller passes NULL or a pointer that is his to write.
         *unsafe { reference_mut(out) }? = Box::into_raw(Box::new(capture));
         Ok(())
@@ -505,7 +527,7 @@ pub unsafe extern "C" fn sprat_dissect(
         let (mut told, out) = unsafe { (read(out)?, Out::new(out)?) };
         // SAFETY: likewise; NULL is nothing to remember in.
         let (input, capture) = unsafe { (read_packet(&packet)?, capture.as_mut()) };
-        let known = known(&packet.report);
+        let known = known(&packet.report)?;
         let looked = look(ctx.table.get()?, capture, (known, &input), &mut told);
         out.write(&told);
         looked
@@ -515,12 +537,13 @@ pub unsafe extern "C" fn sprat_dissect(
 /// # Safety
 /// The pointers of `packet` are NULL or point to what their length says.
 unsafe fn read_packet(packet: &sprat_dissect_in) -> Status<Input<'_>> {
-    // SAFETY: as the caller promised, all three.
-    let (octets, source, destination) = unsafe {
+    // SAFETY: as the caller promised, all four.
+    let (octets, source, destination, before) = unsafe {
         (
             octets(packet.octets, packet.len)?,
             octets(packet.source, packet.source_len)?,
             octets(packet.destination, packet.destination_len)?,
+            octets(packet.before, packet.before_len)?,
         )
     };
     let flag = |bit| packet.flags & bit != 0;
@@ -537,13 +560,14 @@ unsafe fn read_packet(packet: &sprat_dissect_in) -> Status<Input<'_>> {
         },
         fragment: flag(SPRAT_DISSECT_FRAGMENT),
         quoted: flag(SPRAT_DISSECT_QUOTED),
+        before,
     })
 }
 
 fn look(
     table: &Table,
     capture: Option<&mut sprat_dissect_capture>,
-    (known, input): (Option<Report>, &Input<'_>),
+    (known, input): (Option<(usize, Report)>, &Input<'_>),
     out: &mut sprat_dissect_out,
 ) -> Status<()> {
     let class = table.classify(input);
@@ -558,50 +582,28 @@ fn look(
         count: 0,
     };
     blank(out, class, input);
-    let sa = match class {
-        Class::Esp(index) => table.sa(index),
-        _ => None,
-    };
-    let Some(sa) = sa else {
+    if !matches!(class, Class::Esp(_)) {
         class.show(&mut sink);
         return sink.end(out);
-    };
-    let mut sequence = match (known, capture) {
-        (None, Some(capture)) if !input.quoted => Some(capture.sequence(sa, input)?),
-        _ => None,
-    };
-    let report = match (known, &sequence) {
-        (Some(report), _) => report,
-        (None, Some(sequence)) => sequence.report(input.sequence_low()),
-        (None, None) => fresh(sa)?.report(input.sequence_low()),
-    };
+    }
     // SAFETY: the caller's buffer, which nothing else refers to.
     let plain = unsafe { octets_mut(out.plain, out.plain_len) }?;
-    let outcome = dissect(sa, input, &report, plain, &mut sink);
+    let mut trial = Trial {
+        table,
+        input,
+        capture,
+    };
+    let found = trial.find(known, plain)?;
+    let sa = table.sa(found.index).ok_or(SPRAT_E_ARGUMENT)?;
+    let outcome = show(sa, input, &found.attempt, plain, &mut sink);
     sink.end(out)?;
-    if let (true, Some(sequence)) = (outcome.verified, &mut sequence) {
-        sequence.advance(report.sn);
+    if let (true, Some(place), Some(capture)) = (outcome.verified, found.place, trial.capture) {
+        capture.advance(place, found.attempt.report.sn);
     }
-    out.sa_name = sprat_text::new(&sa.name);
-    tell_outcome(out, &outcome, &report);
+    (out.sa_name, out.spi) = (sprat_text::new(&sa.name), sa.spi.0);
+    out.report.sa = u32::try_from(found.index).map_err(|_| SPRAT_E_ARGUMENT)?;
+    tell_outcome(out, &outcome, &found.attempt.report);
     Ok(())
-}
-
-fn fresh(sa: &Sa) -> Status<Sequence> {
-    Sequence::new(sa).ok_or(SPRAT_E_ARGUMENT)
-}
-
-impl sprat_dissect_capture {
-    /// The numbers seen of this SA between these addresses.
-    fn sequence(&mut self, sa: &Sa, input: &Input<'_>) -> Status<&mut Sequence> {
-        match self
-            .sequences
-            .entry((sa.spi, input.source, input.destination))
-        {
-            Entry::Occupied(entry) => Ok(entry.into_mut()),
-            Entry::Vacant(entry) => Ok(entry.insert(fresh(sa)?)),
-        }
-    }
 }
 
 fn blank(out: &mut sprat_dissect_out, class: Class, input: &Input<'_>) {
@@ -612,6 +614,7 @@ fn blank(out: &mut sprat_dissect_out, class: Class, input: &Input<'_>) {
         Class::Esp(_) => SPRAT_DISSECT_ESP,
     };
     (out.text_offset, out.text_len, out.payload_len) = (0, 0, 0);
+    (out.rebuilt_offset, out.rebuilt_len, out.saved) = (0, 0, 0);
     (out.inner, out.protocol) = (SPRAT_DISSECT_INNER_NONE, 0);
     out.verified = 0;
     out.reason = class.reason().map_or(0, DropReason::code);
@@ -621,21 +624,31 @@ fn blank(out: &mut sprat_dissect_out, class: Class, input: &Input<'_>) {
     out.report = sprat_dissect_report::default();
 }
 
-fn known(report: &sprat_dissect_report) -> Option<Report> {
-    (report.known != 0).then(|| Report {
+fn known(report: &sprat_dissect_report) -> Status<Option<(usize, Report)>> {
+    if report.known == 0 {
+        return Ok(None);
+    }
+    let sa = usize::try_from(report.sa).map_err(|_| SPRAT_E_ARGUMENT)?;
+    let report = Report {
         sn: Sn64(report.sn),
         missing: report.missing,
         reason: DropReason::from_code(report.reason),
-    })
+    };
+    Ok(Some((sa, report)))
 }
 
 fn tell_outcome(out: &mut sprat_dissect_out, outcome: &Outcome, report: &Report) {
     out.report = sprat_dissect_report {
         sn: report.sn.0,
         missing: report.missing,
+        sa: out.report.sa,
         reason: report.reason.map_or(0, DropReason::code),
         known: 1,
     };
+    out.sequence = report.sn.low();
+    out.rebuilt_offset = outcome.rebuilt.start;
+    out.rebuilt_len = outcome.rebuilt.len();
+    out.saved = outcome.saved.unwrap_or(0);
     out.text_offset = outcome.plaintext.start;
     out.text_len = outcome.plaintext.len();
     out.payload_len = outcome.payload.len();
@@ -686,6 +699,7 @@ fn in_c(span: &Span<'_>) -> sprat_dissect_span {
         source: match span.source {
             Source::Packet => 0,
             Source::Plaintext => 1,
+            Source::Rebuilt => 2,
         },
         generated: span.generated.into(),
         expert: span.expert.map_or(0, Expert::code),
@@ -700,6 +714,10 @@ fn in_c(span: &Span<'_>) -> sprat_dissect_span {
         Value::InPlace => {}
         Value::Number(number) => c.number = number,
         Value::Text(text) => c.text = sprat_text::new(text),
+        Value::Bits { octets, count } => {
+            (c.octets, c.octets_len) = (*octets, count.div_ceil(8));
+            c.number = count.into();
+        }
         Value::Octets(octets) => {
             for (to, from) in c.octets.iter_mut().zip(octets) {
                 *to = *from;

@@ -5,18 +5,20 @@ use core::ops::Range;
 
 use crate::crypto::{Encr, EspSuite, Integ, Numbers, OpenFailed};
 use crate::error::DropReason;
-use crate::num::Spi;
+use crate::num::{Sn64, Spi};
 use crate::wire::ip::{self, Head, Version, proto};
 use crate::wire::tcp;
 
 use super::expert::Expert;
 use super::field::Field;
-use super::sequence::Report;
+use super::sequence::{Report, Sequence};
 use super::span::{Sink, SinkExt, Source, Span, Value, blank};
 use super::table::{Sa, SaMode};
 
 /// SPI and Sequence Number.
-const HEADER: usize = 8;
+pub(super) const HEADER: usize = 8;
+/// Most numbers that are tried for one packet.
+const TRIALS: u32 = 256;
 
 /// What the octets came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,9 @@ pub struct Input<'a> {
     pub fragment: bool,
     /// It is quoted in an error message, so it was not sent here and now.
     pub quoted: bool,
+    /// What stands in front of `octets`, the IP header last, or last but a UDP
+    /// header: only looked at for compressed packets.
+    pub before: &'a [u8],
 }
 
 impl Input<'_> {
@@ -58,6 +63,14 @@ impl Input<'_> {
     pub fn sequence_low(&self) -> u32 {
         let field = self.octets.get(4..HEADER).and_then(<[u8]>::first_chunk);
         field.map_or(0, |octets| u32::from_be_bytes(*octets))
+    }
+
+    /// What is sent of the number in a packet of `sa`; 0 where there is nothing.
+    pub fn received(&self, sa: &Sa) -> u32 {
+        match &sa.ehc {
+            Some(ehc) => ehc.context.received_sn(self.octets).unwrap_or(0),
+            None => self.sequence_low(),
+        }
     }
 }
 
@@ -89,6 +102,110 @@ pub struct Outcome {
     pub plaintext: Range<usize>,
     /// Where in the decrypted octets the payload is, which is without TFC padding.
     pub payload: Range<usize>,
+    /// Where in the caller's buffer the packet is that was rebuilt from them; empty
+    /// if none was. Then it is what `inner` is about, not the payload.
+    pub rebuilt: Range<usize>,
+    /// Octets that plain ESP would have needed in addition.
+    pub saved: Option<i64>,
+}
+
+/// Why there is no plaintext.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closed {
+    /// A fragment only.
+    Fragment,
+    /// The length is not that of an ESP packet of the SA.
+    Length,
+    /// Less was captured than the packet had.
+    CutOff,
+    /// Opening failed.
+    Refused(DropReason),
+}
+
+/// A packet that was tried to be opened with one SA and one number.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    /// The number.
+    pub report: Report,
+    opened: Result<(), Closed>,
+}
+
+impl Attempt {
+    /// Tries to open `input` as a packet of `sa`. `plain` is overwritten; it needs
+    /// as many octets as the packet has.
+    pub fn new(sa: &Sa, input: &Input<'_>, report: Report, plain: &mut [u8]) -> Self {
+        let opened = body_len(sa, input).and_then(|_| open(sa, input, report.sn, plain));
+        Attempt { report, opened }
+    }
+
+    /// Tries to open `input` with the number that `sequence` makes of it, then, if
+    /// the number was not sent whole, with numbers beyond; the first one counts if
+    /// all fail.
+    pub fn search(sa: &Sa, input: &Input<'_>, sequence: &mut Sequence, plain: &mut [u8]) -> Self {
+        let first = Attempt::new(sa, input, sequence.report(input.received(sa)), plain);
+        let mut last = first;
+        for _ in 1..TRIALS {
+            if last.opened != Err(Closed::Refused(DropReason::Integrity)) {
+                break;
+            }
+            let Some(report) = sequence.guess(&last.report) else {
+                break;
+            };
+            last = Attempt::new(sa, input, report, plain);
+        }
+        if last.verified() { last } else { first }
+    }
+
+    /// Whether the ICV verified.
+    pub fn verified(&self) -> bool {
+        self.opened.is_ok()
+    }
+}
+
+/// Octets between the header and the end of the packet, if that is a length which
+/// such a packet can have.
+fn body_len(sa: &Sa, input: &Input<'_>) -> Result<usize, Closed> {
+    if input.fragment {
+        return Err(Closed::Fragment);
+    }
+    let (suite, header) = (&sa.suite, sa.header_len());
+    let fixed = header + suite.iv_len() + suite.icv_len();
+    // Compressed, there may be no trailer.
+    let least = match sa.ehc {
+        Some(_) => 0,
+        None => 2,
+    };
+    let cipher_len = input.reported.checked_sub(fixed);
+    let fits = |len: &usize| *len >= least && len.is_multiple_of(sa.block());
+    if cipher_len.filter(fits).is_none() {
+        return Err(Closed::Length);
+    }
+    if input.octets.len() < input.reported {
+        return Err(Closed::CutOff);
+    }
+    Ok(input.octets.len() - header)
+}
+
+fn open(sa: &Sa, input: &Input<'_>, sn: Sn64, plain: &mut [u8]) -> Result<(), Closed> {
+    let body = input.octets.get(sa.header_len()..).unwrap_or(&[]);
+    let room = plain.get_mut(..body.len());
+    let room = room.ok_or(Closed::Refused(DropReason::NoRoom))?;
+    room.copy_from_slice(body);
+    let opened = sa.suite.open(&numbers(sa, sn), room);
+    opened.map_err(|failed| {
+        Closed::Refused(match failed {
+            OpenFailed::Malformed => DropReason::Malformed,
+            OpenFailed::Integrity => DropReason::Integrity,
+        })
+    })
+}
+
+fn numbers(sa: &Sa, sn: Sn64) -> Numbers {
+    Numbers {
+        spi: sa.spi,
+        sn,
+        esn: sa.esn,
+    }
 }
 
 /// How RFC 9329 frames the start of a TCP stream.
@@ -133,8 +250,9 @@ pub fn frame(octets: &[u8]) -> Frame {
 
 /// Shows a packet of `sa` whose number is reported to be `report`.
 ///
-/// `plain` is overwritten; it needs as many octets as the packet has. With less
-/// nothing is decrypted. What it holds after a failure is not plaintext.
+/// `plain` is overwritten; it needs as many octets as the packet has, and for a
+/// compressed one as many again and [`MAX_HEADER`](crate::diet_esp::MAX_HEADER).
+/// With less nothing is decrypted. What it holds after a failure is not plaintext.
 pub fn dissect<S: Sink + ?Sized>(
     sa: &Sa,
     input: &Input<'_>,
@@ -142,10 +260,23 @@ pub fn dissect<S: Sink + ?Sized>(
     plain: &mut [u8],
     sink: &mut S,
 ) -> Outcome {
+    let attempt = Attempt::new(sa, input, *report, plain);
+    show(sa, input, &attempt, plain, sink)
+}
+
+/// Shows a packet after the last attempt to open it, which was the one with this
+/// `plain` unless it failed.
+pub fn show<S: Sink + ?Sized>(
+    sa: &Sa,
+    input: &Input<'_>,
+    attempt: &Attempt,
+    plain: &mut [u8],
+    sink: &mut S,
+) -> Outcome {
     let mut run = Run {
         sa,
         input,
-        report,
+        report: &attempt.report,
         sink,
         outcome: Outcome {
             verified: false,
@@ -153,28 +284,34 @@ pub fn dissect<S: Sink + ?Sized>(
             inner: Inner::None,
             plaintext: 0..0,
             payload: 0..0,
+            rebuilt: 0..0,
+            saved: None,
         },
     };
-    run.header();
-    run.body(plain);
+    match &sa.ehc {
+        None => run.header(),
+        Some(ehc) => run.compressed_header(ehc),
+    }
+    run.body(attempt.opened, plain);
     run.association();
     if let Some(reason) = run.outcome.reason {
-        run.sink.refusal(reason);
+        run.refusal(reason);
     }
     run.outcome
 }
 
-struct Run<'a, S: ?Sized> {
-    sa: &'a Sa,
-    input: &'a Input<'a>,
-    report: &'a Report,
-    sink: &'a mut S,
-    outcome: Outcome,
+/// A packet on its way to the sink.
+pub(super) struct Run<'a, S: ?Sized> {
+    pub(super) sa: &'a Sa,
+    pub(super) input: &'a Input<'a>,
+    pub(super) report: &'a Report,
+    pub(super) sink: &'a mut S,
+    pub(super) outcome: Outcome,
 }
 
 impl<S: Sink + ?Sized> Run<'_, S> {
     /// Only the first reason counts, as at a receiver.
-    fn refuse(&mut self, reason: DropReason) {
+    pub(super) fn refuse(&mut self, reason: DropReason) {
         self.outcome.reason.get_or_insert(reason);
     }
 
@@ -191,6 +328,11 @@ impl<S: Sink + ?Sized> Run<'_, S> {
             let sn = self.report.sn.0;
             self.sink.fact(Field::Sequence64, sequence, sn);
         }
+        self.remarks(sequence);
+    }
+
+    /// What is remarkable about the number.
+    pub(super) fn remarks(&mut self, sequence: Option<u16>) {
         if let Some(reason) = self.report.reason {
             self.refuse(reason);
             match reason {
@@ -206,53 +348,53 @@ impl<S: Sink + ?Sized> Run<'_, S> {
         }
     }
 
-    fn body(&mut self, plain: &mut [u8]) {
-        let octets = self.input.octets;
-        if self.input.fragment {
+    fn body(&mut self, opened: Result<(), Closed>, plain: &mut [u8]) {
+        let (suite, header) = (&self.sa.suite, self.sa.header_len());
+        let (iv, octets) = (suite.iv_len(), self.input.octets);
+        match opened {
             // The order of RFC 4303 s3.4.1: before everything else.
-            self.outcome.reason = Some(DropReason::Fragment);
-            return;
-        }
-        let suite = &self.sa.suite;
-        let (iv, icv) = (suite.iv_len(), suite.icv_len());
-        let cipher_len = self.input.reported.checked_sub(HEADER + iv + icv);
-        let fits = |len: usize| len >= 2 && len.is_multiple_of(suite.pad_align());
-        if !cipher_len.is_some_and(fits) {
-            if self.input.quoted {
-                return self.cut_off();
-            }
+            Err(Closed::Fragment) => return self.outcome.reason = Some(DropReason::Fragment),
+            Err(Closed::Length) if self.input.quoted => return self.cut_off(),
             // Before the number: RFC 4303 s3.4.3 wants lengths checked first.
-            self.outcome.reason = Some(DropReason::Malformed);
-            return;
+            Err(Closed::Length) => return self.outcome.reason = Some(DropReason::Malformed),
+            _ => {}
         }
-        if octets.len() >= HEADER + iv {
+        if octets.len() >= header + iv {
             self.nonce(iv);
         }
-        if octets.len() < self.input.reported {
-            return self.cut_off();
-        }
-        let opened = self.open(plain);
-        // An error message quotes the beginning of a packet, often less than all.
-        if self.input.quoted && opened == Err(DropReason::Integrity) {
-            return self.cut_off();
-        }
-        let end = octets.len() - icv;
+        let opened = match opened {
+            Ok(()) => Ok(()),
+            // An error message quotes the beginning of a packet, often less than all.
+            Err(Closed::Refused(DropReason::Integrity)) if self.input.quoted => {
+                return self.cut_off();
+            }
+            Err(Closed::Refused(reason)) => Err(reason),
+            Err(_) => return self.cut_off(),
+        };
+        let end = octets.len() - suite.icv_len();
         self.sink
-            .octets(Field::Encrypted, HEADER + iv, end - HEADER - iv);
-        let icv_span = Some(self.sink.octets(Field::Icv, end, icv));
+            .octets(Field::Encrypted, header + iv, end - header - iv);
+        let icv_span = Some(self.sink.octets(Field::Icv, end, octets.len() - end));
         self.verdict(icv_span, opened);
         if self.outcome.verified {
-            let text = plain.get(self.outcome.plaintext.clone());
-            self.plaintext(text.unwrap_or(&[]));
+            let body = plain.split_at_mut_checked(octets.len() - header);
+            let (body, room) = body.unwrap_or_default();
+            let text = body.get(self.outcome.plaintext.clone()).unwrap_or(&[]);
+            match &self.sa.ehc {
+                None => self.plaintext(text),
+                Some(ehc) => self.compressed_text(ehc, text, room),
+            }
         }
     }
 
     fn nonce(&mut self, iv_len: usize) {
-        let (suite, numbers) = (&self.sa.suite, self.numbers());
-        let iv = self.input.octets.get(HEADER..HEADER + iv_len);
+        let suite = &self.sa.suite;
+        let numbers = numbers(self.sa, self.report.sn);
+        let at = self.sa.header_len();
+        let iv = self.input.octets.get(at..at + iv_len);
         let nonce = suite.nonce(&numbers, iv.unwrap_or(&[]));
         if iv_len != 0 {
-            self.sink.octets(Field::Iv, HEADER, iv_len);
+            self.sink.octets(Field::Iv, at, iv_len);
         } else if suite.encr().implicit_iv() {
             let iv = Value::Number(numbers.sn.0);
             self.sink.concluded(Field::ImplicitIv, None, iv, None);
@@ -269,14 +411,6 @@ impl<S: Sink + ?Sized> Run<'_, S> {
         }
     }
 
-    fn numbers(&self) -> Numbers {
-        Numbers {
-            spi: self.sa.spi,
-            sn: self.report.sn,
-            esn: self.sa.esn,
-        }
-    }
-
     /// There is less than the packet had.
     fn cut_off(&mut self) {
         let expert = Some(Expert::Truncated);
@@ -284,21 +418,11 @@ impl<S: Sink + ?Sized> Run<'_, S> {
             .concluded(Field::Truncated, None, Value::Number(1), expert);
     }
 
-    fn open(&self, plain: &mut [u8]) -> Result<(), DropReason> {
-        let body = self.input.octets.get(HEADER..).unwrap_or(&[]);
-        let room = plain.get_mut(..body.len()).ok_or(DropReason::NoRoom)?;
-        room.copy_from_slice(body);
-        let opened = self.sa.suite.open(&self.numbers(), room);
-        opened.map_err(|failed| match failed {
-            OpenFailed::Malformed => DropReason::Malformed,
-            OpenFailed::Integrity => DropReason::Integrity,
-        })
-    }
-
     fn verdict(&mut self, icv_span: Option<u16>, opened: Result<(), DropReason>) {
         match opened {
             Ok(()) => {
-                let (suite, len) = (&self.sa.suite, self.input.octets.len() - HEADER);
+                let (suite, header) = (&self.sa.suite, self.sa.header_len());
+                let len = self.input.octets.len() - header;
                 self.outcome.verified = true;
                 self.outcome.plaintext = suite.iv_len()..len - suite.icv_len();
             }
@@ -357,7 +481,7 @@ impl<S: Sink + ?Sized> Run<'_, S> {
 
     /// `front`: payload and TFC padding. Where the padding is wrong, so may be
     /// the place where the payload ends.
-    fn payload(&mut self, front: &[u8], next: u8, padding_good: bool) {
+    pub(super) fn payload(&mut self, front: &[u8], next: u8, padding_good: bool) {
         let (inner, len) = match self.inner(front, next) {
             Some((_, len)) if !padding_good => (Inner::Data, len),
             Some(found) => found,
@@ -401,7 +525,13 @@ impl<S: Sink + ?Sized> Run<'_, S> {
         }
     }
 
-    fn in_plain(&mut self, field: Field, offset: usize, len: usize, value: Value<'_>) -> u16 {
+    pub(super) fn in_plain(
+        &mut self,
+        field: Field,
+        offset: usize,
+        len: usize,
+        value: Value<'_>,
+    ) -> u16 {
         self.sink.add(Span {
             source: Source::Plaintext,
             offset,
@@ -435,6 +565,20 @@ impl<S: Sink + ?Sized> Run<'_, S> {
         }
         let esn = u64::from(self.sa.esn);
         self.sink.fact(Field::Esn, label, esn);
+        if let Some(ehc) = &self.sa.ehc {
+            self.attributes(ehc, label);
+        }
+    }
+
+    /// Why a receiver would drop the packet.
+    fn refusal(&mut self, reason: DropReason) {
+        let expert = match (reason, &self.sa.ehc) {
+            (DropReason::Integrity, Some(_)) => Expert::Context,
+            _ => Expert::Drop(reason),
+        };
+        let name = Value::Text(reason.counter());
+        self.sink
+            .concluded(Field::DropReason, None, name, Some(expert));
     }
 }
 

@@ -44,6 +44,10 @@ pub enum Expert {
     Truncated,
     /// A panic was caught while the packet was looked into.
     Panic,
+    /// The ICV of a compressed packet does not verify.
+    Context,
+    /// A compressed packet without the outer header that its fields come from.
+    OuterUnknown,
 }
 
 /// Codes from here on are no drop reasons.
@@ -52,7 +56,13 @@ const OWN: u8 = 200;
 impl Expert {
     /// Every remark, by ascending code.
     pub fn all() -> impl Iterator<Item = Expert> + Clone {
-        let own = [Expert::Gap, Expert::Truncated, Expert::Panic];
+        let own = [
+            Expert::Gap,
+            Expert::Truncated,
+            Expert::Panic,
+            Expert::Context,
+            Expert::OuterUnknown,
+        ];
         DropReason::ALL.iter().copied().map(Expert::Drop).chain(own)
     }
 
@@ -63,6 +73,8 @@ impl Expert {
             Expert::Gap => OWN,
             Expert::Truncated => OWN + 1,
             Expert::Panic => OWN + 2,
+            Expert::Context => OWN + 3,
+            Expert::OuterUnknown => OWN + 4,
         }
     }
 
@@ -73,6 +85,8 @@ impl Expert {
             Expert::Gap => "gap",
             Expert::Truncated => "truncated",
             Expert::Panic => "panic",
+            Expert::Context => "ehc-integrity",
+            Expert::OuterUnknown => "outer-unknown",
         }
     }
 
@@ -83,6 +97,10 @@ impl Expert {
             Expert::Gap => "numbers of this SA are missing: lost, late or not captured",
             Expert::Truncated => "the capture holds less than the packet had",
             Expert::Panic => "sprat failed on this packet; please report it with the capture",
+            Expert::Context => "ICV does not verify (wrong key, SA or Diet-ESP context)",
+            Expert::OuterUnknown => {
+                "the outer IP header is not at hand, so what was left out cannot be rebuilt"
+            }
         }
     }
 
@@ -97,6 +115,8 @@ impl Expert {
                 DropReason::Malformed
                 | DropReason::BadPadding
                 | DropReason::BadInner
+                | DropReason::EhcResidue
+                | DropReason::EhcMapping
                 | DropReason::Stream
                 | DropReason::NotIp => Group::Malformed,
                 DropReason::NoSa | DropReason::Fragment => Group::Undecoded,
@@ -105,6 +125,8 @@ impl Expert {
             Expert::Gap => Group::Sequence,
             Expert::Truncated => Group::Undecoded,
             Expert::Panic => Group::Malformed,
+            Expert::Context => Group::Security,
+            Expert::OuterUnknown => Group::Undecoded,
         }
     }
 
@@ -112,8 +134,11 @@ impl Expert {
     pub const fn severity(self) -> Severity {
         match self {
             // Keys that the user did not give are no fault of the traffic.
-            Expert::Drop(DropReason::NoSa) | Expert::Gap | Expert::Truncated => Severity::Note,
-            Expert::Panic => Severity::Error,
+            Expert::Drop(DropReason::NoSa)
+            | Expert::Gap
+            | Expert::Truncated
+            | Expert::OuterUnknown => Severity::Note,
+            Expert::Panic | Expert::Context => Severity::Error,
             Expert::Drop(reason) => match (self.group(), reason.audit()) {
                 (Group::Security | Group::Malformed, _) => Severity::Error,
                 (_, AuditLevel::Audit) => Severity::Warn,
@@ -133,7 +158,7 @@ mod tests {
         let codes = Expert::all().map(Expert::code);
         assert!(codes.clone().is_sorted_by(|a, b| a < b));
         assert!(codes.clone().all(|code| code != 0));
-        assert_eq!(codes.count(), DropReason::ALL.len() + 3);
+        assert_eq!(codes.count(), DropReason::ALL.len() + 5);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! traffic. What an analyser remembers of a capture is in [`Sequence`], and only
 //! its own [`Sequence::advance`] changes it.
 
+mod ehc;
 mod esp;
 mod expert;
 mod field;
@@ -15,9 +16,9 @@ mod sequence;
 mod span;
 mod table;
 
-pub use esp::{Encap, Frame, Inner, Input, Outcome, dissect, frame};
+pub use esp::{Attempt, Encap, Frame, Inner, Input, Outcome, dissect, frame, show};
 pub use expert::{Expert, Group, Severity};
 pub use field::{Base, Field, Kind};
 pub use sequence::{Report, Sequence};
 pub use span::{Sink, Source, Span, Value};
-pub use table::{Class, Sa, SaMode, Table};
+pub use table::{Class, Compression, Sa, SaMode, Table};

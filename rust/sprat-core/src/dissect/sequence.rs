@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec;
 
+use crate::diet_esp::reconstruct;
 use crate::error::DropReason;
 use crate::num::Sn64;
 use crate::replay::{ReplayWindow, words_for};
@@ -34,7 +35,23 @@ pub struct Sequence {
     /// A packet has been verified.
     started: bool,
     strict: bool,
+    esn: bool,
+    compressed: Option<Compressed>,
 }
+
+/// What the numbers of a compressed SA are inferred with.
+#[derive(Debug, Clone)]
+struct Compressed {
+    /// Bits sent.
+    lsb: u8,
+    /// Packets that may come late.
+    late: u64,
+    /// Guesses left until a packet verifies: a wrong key must not cost more.
+    guesses: u32,
+}
+
+/// Most guesses between two packets that verify.
+const GUESSES: u32 = 4096;
 
 impl Sequence {
     /// Nothing seen yet. `None` if the SA's window is not one.
@@ -49,19 +66,30 @@ impl Sequence {
             anchored: sa.sequence_start.is_some(),
             started: false,
             strict: sa.window != 0,
+            esn: sa.esn,
+            compressed: sa.ehc.as_ref().map(|ehc| Compressed {
+                lsb: ehc.context.afrg().esp_sn_lsb,
+                late: match sa.window {
+                    0 => ehc.reorder.into(),
+                    window => window.into(),
+                },
+                guesses: GUESSES,
+            }),
         })
     }
 
     /// What a packet with this Sequence Number field would be; changes nothing.
     ///
     /// With ESN and neither a verified packet nor a starting number the high
-    /// half is taken to be 0.
+    /// half is taken to be 0. Of a compressed SA `low` holds the bits sent.
     pub fn report(&self, low: u32) -> Report {
         let plain = Sn64(u64::from(low));
-        if !self.anchored {
-            return self.judge(plain);
-        }
-        match self.window.infer(low) {
+        let inferred = match &self.compressed {
+            Some(c) => reconstruct((low, c.lsb), self.window.top(), c.late, self.esn),
+            None if self.anchored => self.window.infer(low),
+            None => return self.judge(plain),
+        };
+        match inferred {
             Ok(sn) => self.judge(sn),
             Err(reason) => Report {
                 sn: plain,
@@ -87,8 +115,24 @@ impl Sequence {
         }
     }
 
+    /// The next number with the same low bits, for a packet that did not verify
+    /// with that of `report`: the capture may begin late or have lost packets.
+    /// `None` if all of the number was sent, or after too many guesses.
+    pub fn guess(&mut self, report: &Report) -> Option<Report> {
+        let compressed = self.compressed.as_mut()?;
+        let sn = report.sn.0.checked_add(1 << compressed.lsb.min(32))?;
+        if !self.esn && sn > u64::from(u32::MAX) {
+            return None;
+        }
+        compressed.guesses = compressed.guesses.checked_sub(1)?;
+        Some(self.judge(Sn64(sn)))
+    }
+
     /// Remembers a number whose packet was verified.
     pub fn advance(&mut self, sn: Sn64) {
+        if let Some(compressed) = &mut self.compressed {
+            compressed.guesses = GUESSES;
+        }
         if self.started {
             // A refusal is already in the report; the window stays as it is.
             let _ = self.window.mark(sn);

@@ -12,6 +12,8 @@ pub enum Source {
     Packet,
     /// What was decrypted.
     Plaintext,
+    /// What was rebuilt from it.
+    Rebuilt,
 }
 
 /// A field's value.
@@ -21,8 +23,16 @@ pub enum Value<'a> {
     InPlace,
     /// A number, or 0 and 1 for a boolean.
     Number(u64),
-    /// Octets that are not in the packet: the nonce or what it is made of.
+    /// Octets that are not in the packet, at most 16: the nonce, what it is made
+    /// of, or an address.
     Octets(&'a [u8]),
+    /// Bits, at most 128.
+    Bits {
+        /// The octets that hold them, the first bit in the highest one.
+        octets: &'a [u8; 16],
+        /// How many there are.
+        count: u8,
+    },
     /// Text.
     Text(&'a str),
 }

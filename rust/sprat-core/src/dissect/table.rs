@@ -1,17 +1,20 @@
 //! The SAs that an analyser knows.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use crate::crypto::Suite;
+use crate::crypto::{EspSuite, Suite};
+use crate::diet_esp::Context;
 use crate::error::DropReason;
 use crate::num::{Sn64, Spi};
+use crate::schc::bits_at;
 use crate::selector::AddrRange;
 use crate::wire::udp::Encapsulated;
 
-use super::esp::{Encap, Input};
+use super::esp::{Encap, HEADER, Input};
 use super::field::Field;
 use super::span::{Sink, SinkExt};
 
@@ -24,6 +27,15 @@ pub enum SaMode {
     Transport,
     /// ESP around a whole IP packet: any other Next Header is wrong.
     Tunnel,
+}
+
+/// How the packets of an SA are compressed (Diet-ESP).
+pub struct Compression {
+    /// The rules.
+    pub context: Context,
+    /// Packets that may come late where anti-replay is off: what the missing bits
+    /// of the Sequence Number are inferred with.
+    pub reorder: u16,
 }
 
 /// One SA, as far as looking at its packets needs it.
@@ -46,9 +58,26 @@ pub struct Sa {
     pub window: u16,
     /// The transforms with their keys.
     pub suite: Suite,
+    /// Diet-ESP, where the SA uses it.
+    pub ehc: Option<Box<Compression>>,
 }
 
 impl Sa {
+    /// Octets in front of the IV.
+    pub(super) fn header_len(&self) -> usize {
+        let ehc = self.ehc.as_ref();
+        ehc.map_or(HEADER, |ehc| ehc.context.header_len())
+    }
+
+    /// What its encrypted octets are a multiple of for the cipher's sake; 1 where
+    /// only ESP wants an alignment, as far as that is compressed.
+    pub(super) fn block(&self) -> usize {
+        match (self.suite.pad_align(), &self.ehc) {
+            (..=4, Some(_)) => 1,
+            (align, _) => align,
+        }
+    }
+
     /// How narrow its addresses are: the narrowest SA that fits is taken.
     fn rank(&self) -> (u32, u32) {
         (narrowness(self.destination), narrowness(self.source))
@@ -93,6 +122,8 @@ pub enum Class {
 pub struct Table {
     sas: Vec<Sa>,
     by_spi: BTreeMap<u32, Vec<usize>>,
+    /// Compressed SAs by the number of SPI bits that they show, then those bits.
+    by_bits: BTreeMap<u8, BTreeMap<u32, Vec<usize>>>,
 }
 
 impl Table {
@@ -103,12 +134,24 @@ impl Table {
 
     /// Adds an SA. Of two that fit a packet equally well the first one is taken.
     pub fn add(&mut self, sa: Sa) {
-        let of_spi = self.by_spi.entry(sa.spi.0).or_default();
+        let like_it = match &sa.ehc {
+            None => self.by_spi.entry(sa.spi.0).or_default(),
+            Some(ehc) => {
+                let shown = ehc.context.afrg().esp_spi_lsb;
+                let of_width = self.by_bits.entry(shown).or_default();
+                of_width.entry(sa.spi.low_bits(shown)).or_default()
+            }
+        };
         let rank = sa.rank();
         let sas = &self.sas;
-        let place = of_spi.partition_point(|i| sas.get(*i).is_some_and(|s| s.rank() >= rank));
-        of_spi.insert(place, sas.len());
+        let place = like_it.partition_point(|i| sas.get(*i).is_some_and(|s| s.rank() >= rank));
+        like_it.insert(place, sas.len());
         self.sas.push(sa);
+    }
+
+    /// Whether an SA of the table is compressed.
+    pub fn compresses(&self) -> bool {
+        !self.by_bits.is_empty()
     }
 
     /// Number of SAs.
@@ -138,15 +181,27 @@ impl Table {
         let Some(spi) = input.spi() else {
             return Class::Malformed;
         };
-        let fits = |i: &&usize| {
+        match self.candidates(input).next() {
+            Some(index) => Class::Esp(index),
+            None => Class::NoSa(spi),
+        }
+    }
+
+    /// Every SA that the packet can be of, that which shows most SPI bits first.
+    /// Only an ICV tells which it is of.
+    pub fn candidates(&self, input: &Input<'_>) -> impl Iterator<Item = usize> {
+        let fits = move |i: &&usize| {
             let sa = self.sas.get(**i);
             sa.is_some_and(|sa| sa.fits(input.source, input.destination))
         };
-        let of_spi = self.by_spi.get(&spi.0).map_or(&[][..], Vec::as_slice);
-        match of_spi.iter().find(fits) {
-            Some(index) => Class::Esp(*index),
-            None => Class::NoSa(spi),
-        }
+        let of_spi = input.spi().and_then(|spi| self.by_spi.get(&spi.0));
+        let plain = of_spi.and_then(|sas| sas.iter().find(fits));
+        let compressed = self.by_bits.iter().rev().flat_map(move |(shown, sas)| {
+            let bits = bits_at(input.octets, 0, usize::from(*shown));
+            let of_bits = bits.and_then(|bits| sas.get(&bits));
+            of_bits.map_or(&[][..], Vec::as_slice).iter().filter(fits)
+        });
+        plain.into_iter().chain(compressed).copied()
     }
 }
 
@@ -199,6 +254,7 @@ pub(super) mod tests {
             sequence_start: None,
             window: 64,
             suite: Suite::new(encr, integ, &keys).unwrap(),
+            ehc: None,
         }
     }
 
@@ -215,6 +271,7 @@ pub(super) mod tests {
             encap,
             fragment: false,
             quoted: false,
+            before: &[],
         })
     }
 

@@ -98,6 +98,8 @@ fn packet_in(octets: &[u8]) -> sprat_dissect_in {
         source_len: 0,
         destination: ptr::null(),
         destination_len: 0,
+        before: ptr::null(),
+        before_len: 0,
         report: sprat_dissect_report::default(),
     }
 }

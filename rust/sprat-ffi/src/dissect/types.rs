@@ -30,6 +30,17 @@ pub const SPRAT_DISSECT_KIND_BYTES: u32 = 5;
 pub const SPRAT_DISSECT_KIND_TEXT: u32 = 6;
 /// Unsigned, 8 bits: a number of the IP protocol registry.
 pub const SPRAT_DISSECT_KIND_PROTOCOL: u32 = 7;
+/// Signed, 32 bits: the low half of the number.
+pub const SPRAT_DISSECT_KIND_INT32: u32 = 8;
+/// An IPv4 address: 4 octets.
+pub const SPRAT_DISSECT_KIND_IPV4: u32 = 9;
+/// An IPv6 address: 16 octets.
+pub const SPRAT_DISSECT_KIND_IPV6: u32 = 10;
+/// Bits: `number` tells how many, the octets hold them, the first one in the
+/// highest bit of the first octet.
+pub const SPRAT_DISSECT_KIND_BITS: u32 = 11;
+/// Unsigned, 16 bits.
+pub const SPRAT_DISSECT_KIND_UINT16: u32 = 12;
 
 /// The remark for a TCP stream that is not framed as RFC 9329 says.
 pub const SPRAT_DISSECT_EXPERT_STREAM: u32 = 27;
@@ -50,6 +61,8 @@ pub struct sprat_dissect_field {
     pub kind: u8,
     /// 0 not a number, 1 decimal, 2 hexadecimal.
     pub base: u8,
+    /// 1: to be shown in the line of its parent too.
+    pub in_parent: u8,
     /// Bits of the octets that the value is taken from; 0 = all. No ESP field is
     /// smaller than an octet; the member is there for other protocols.
     pub mask: u64,
@@ -125,6 +138,8 @@ pub struct sprat_dissect_report {
     pub sn: u64,
     /// Numbers missing before it.
     pub missing: u64,
+    /// Which SA the packet is of, by its number in the table.
+    pub sa: u32,
     /// Drop reason of the check before the ICV; 0 = none.
     pub reason: u8,
     /// 1: the other members are filled in.
@@ -162,6 +177,11 @@ pub struct sprat_dissect_in {
     pub destination: *const u8,
     /// 4, 16, or 0.
     pub destination_len: usize,
+    /// The octets in front, the IP header last, or last but a UDP header. Needed
+    /// where sprat_dissect_ctx_compresses(); NULL only with 0.
+    pub before: *const u8,
+    /// Octets of it.
+    pub before_len: usize,
     /// What was concluded when the packet was looked at before; zeroed at first.
     pub report: sprat_dissect_report,
 }
@@ -174,7 +194,8 @@ pub struct sprat_dissect_span {
     pub field: u16,
     /// Number of the span that it stands under, plus 1; 0 = the top.
     pub parent: u16,
-    /// 0: the place is in the packet; 1: in the decrypted octets.
+    /// 0: the place is in the packet; 1: in the decrypted octets; 2: in the rebuilt
+    /// ones.
     pub source: u8,
     /// 1: concluded, not in the packet.
     pub generated: u8,
@@ -193,6 +214,9 @@ pub struct sprat_dissect_span {
     /// Octets of it; 0 where the value stands in the packet.
     pub octets_len: u8,
 }
+
+/// Most octets by which a packet grows when its headers are rebuilt.
+pub const SPRAT_DISSECT_GROWTH: usize = 64;
 
 /// No ESP: IKE or a keepalive beside it, for another dissector.
 pub const SPRAT_DISSECT_OTHER: i32 = 0;
@@ -224,11 +248,12 @@ pub struct sprat_dissect_out {
     pub kind: i32,
     /// In: where spans go; NULL only with span_count 0.
     pub spans: *mut sprat_dissect_span,
-    /// In: how many fit; 64 always do. Out: how many there are.
+    /// In: how many fit; 192 always do. Out: how many there are.
     pub span_count: usize,
     /// In: where decrypted octets go.
     pub plain: *mut u8,
-    /// In: octets that fit; as many as the packet has are enough.
+    /// In: octets that fit; as many as the packet has are enough, or where
+    /// sprat_dissect_ctx_compresses() twice as many and SPRAT_DISSECT_GROWTH.
     pub plain_len: usize,
     /// Where in `plain` the decrypted octets begin.
     pub text_offset: usize,
@@ -236,6 +261,12 @@ pub struct sprat_dissect_out {
     pub text_len: usize,
     /// How many of them are the payload, which comes first.
     pub payload_len: usize,
+    /// Where in `plain` the packet begins that was rebuilt from the decrypted octets.
+    pub rebuilt_offset: usize,
+    /// How many octets it has; 0 if none was. Then it is what `inner` is about.
+    pub rebuilt_len: usize,
+    /// Octets that plain ESP would have needed in addition; 0 without compression.
+    pub saved: i64,
     /// SPRAT_DISSECT_INNER_...: what the payload is.
     pub inner: i32,
     /// Next Header.

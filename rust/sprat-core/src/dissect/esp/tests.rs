@@ -17,17 +17,23 @@ struct Lines {
 impl Sink for Lines {
     fn add(&mut self, span: Span<'_>) -> u16 {
         let depth = span.parent.map_or(0, |p| self.depth[usize::from(p)] + 1);
-        let name = span.field.abbrev().strip_prefix("sprat.esp.").unwrap();
+        let name = span.field.abbrev().strip_prefix("sprat.").unwrap();
+        let name = name.strip_prefix("esp.").unwrap_or(name);
         let value = match span.value {
             Value::InPlace => String::new(),
             Value::Number(n) => std::format!("={n}"),
             Value::Octets(o) => std::format!("={o:02x?}"),
+            Value::Bits { octets, count } => {
+                let bits = u128::from_be_bytes(*octets) >> (128 - u32::from(count));
+                std::format!("={bits:0width$b}", width = usize::from(count))
+            }
             Value::Text(text) => std::format!("={text}"),
         };
         let place = match (span.len, span.source) {
             (0, _) => String::new(),
             (len, Source::Packet) => std::format!("@{}+{len}", span.offset),
             (len, Source::Plaintext) => std::format!("@p{}+{len}", span.offset),
+            (len, Source::Rebuilt) => std::format!("@r{}+{len}", span.offset),
         };
         let expert = span.expert.map_or("", Expert::name);
         self.depth.push(depth);
@@ -65,6 +71,7 @@ fn input(octets: &[u8]) -> Input<'_> {
         encap: Encap::Ip,
         fragment: false,
         quoted: false,
+        before: &[],
     }
 }
 

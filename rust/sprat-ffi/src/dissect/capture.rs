@@ -1,0 +1,159 @@
+//! What is remembered of a capture, and with which SA and number a packet of it
+//! opens.
+
+use core::net::IpAddr;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use sprat_core::dissect::{Attempt, Input, Report, Sa, Sequence, Table};
+use sprat_core::num::{Sn64, Spi};
+
+use crate::boundary::Status;
+use crate::status::{SPRAT_E_ARGUMENT, SPRAT_E_INTERNAL};
+
+/// What is remembered of one capture: the numbers seen of each SA. One thread
+/// at a time.
+#[derive(Default)]
+pub struct sprat_dissect_capture {
+    /// Where in `sequences` each stream's numbers are.
+    streams: HashMap<Stream, usize>,
+    sequences: Vec<Sequence>,
+}
+
+/// What numbers are followed for: an SA by its SPI, or a compressed one by its
+/// number in the table, between two addresses.
+type Stream = (Result<Spi, usize>, Option<IpAddr>, Option<IpAddr>);
+
+/// A packet that is tried with the SAs that it can be of.
+pub(super) struct Trial<'a> {
+    pub(super) table: &'a Table,
+    pub(super) input: &'a Input<'a>,
+    /// What is remembered; `None` if nothing is to be.
+    pub(super) capture: Option<&'a mut sprat_dissect_capture>,
+}
+
+/// An SA that a packet was tried with.
+pub(super) struct Found {
+    pub(super) index: usize,
+    pub(super) attempt: Attempt,
+    /// Where the capture remembers its numbers.
+    pub(super) place: Option<usize>,
+}
+
+impl Trial<'_> {
+    /// The SA of the packet, and what came of opening it; `known` from the last time.
+    pub(super) fn find(
+        &mut self,
+        known: Option<(usize, Report)>,
+        plain: &mut [u8],
+    ) -> Status<Found> {
+        match known {
+            Some((index, report)) => self.again(index, report, plain),
+            None => self.first(plain),
+        }
+    }
+
+    /// As it was found out the first time.
+    fn again(&self, index: usize, report: Report, plain: &mut [u8]) -> Status<Found> {
+        let sa = self.table.sa(index).ok_or(SPRAT_E_ARGUMENT)?;
+        Ok(Found {
+            index,
+            attempt: Attempt::new(sa, self.input, report, plain),
+            place: None,
+        })
+    }
+
+    /// The first SA with which the ICV verifies, or if none, the first one.
+    fn first(&mut self, plain: &mut [u8]) -> Status<Found> {
+        let mut failed = None;
+        for index in self.table.candidates(self.input) {
+            let found = self.attempt(index, plain)?;
+            if found.attempt.verified() {
+                return Ok(found);
+            }
+            failed.get_or_insert(found);
+        }
+        failed.ok_or(SPRAT_E_ARGUMENT)
+    }
+
+    fn attempt(&mut self, index: usize, plain: &mut [u8]) -> Status<Found> {
+        let input = self.input;
+        let sa = self.table.sa(index).ok_or(SPRAT_E_ARGUMENT)?;
+        let (attempt, place) = match &mut self.capture {
+            Some(capture) if !input.quoted => {
+                let place = capture.place((index, sa), input)?;
+                let sequence = capture.sequences.get_mut(place).ok_or(SPRAT_E_INTERNAL)?;
+                let attempt = Attempt::search(sa, input, sequence, plain);
+                (attempt, Some(place))
+            }
+            capture => {
+                let capture = capture.as_deref();
+                (aside((index, sa), input, capture, plain)?, None)
+            }
+        };
+        Ok(Found {
+            index,
+            attempt,
+            place,
+        })
+    }
+}
+
+/// Judges a packet by itself, as one that is quoted; but the missing bits of its
+/// number are those of the packets around it.
+fn aside(
+    (index, sa): (usize, &Sa),
+    input: &Input<'_>,
+    capture: Option<&sprat_dissect_capture>,
+    plain: &mut [u8],
+) -> Status<Attempt> {
+    let compressed = sa.ehc.is_some();
+    let around = capture.filter(|_| compressed);
+    let mut sequence = match around.and_then(|capture| capture.around((index, sa), input)) {
+        Some(sequence) => sequence.clone(),
+        None => fresh(sa)?,
+    };
+    let mut attempt = Attempt::search(sa, input, &mut sequence, plain);
+    if compressed {
+        (attempt.report.missing, attempt.report.reason) = (0, None);
+    }
+    Ok(attempt)
+}
+
+fn fresh(sa: &Sa) -> Status<Sequence> {
+    Sequence::new(sa).ok_or(SPRAT_E_ARGUMENT)
+}
+
+fn stream((index, sa): (usize, &Sa), input: &Input<'_>) -> Stream {
+    // Other SAs can show the same bits.
+    let name = match sa.ehc {
+        Some(_) => Err(index),
+        None => Ok(sa.spi),
+    };
+    (name, input.source, input.destination)
+}
+
+impl sprat_dissect_capture {
+    /// Where the numbers of this SA between these addresses are.
+    fn place(&mut self, sa: (usize, &Sa), input: &Input<'_>) -> Status<usize> {
+        match self.streams.entry(stream(sa, input)) {
+            Entry::Occupied(entry) => Ok(*entry.get()),
+            Entry::Vacant(entry) => {
+                self.sequences.push(fresh(sa.1)?);
+                Ok(*entry.insert(self.sequences.len() - 1))
+            }
+        }
+    }
+
+    pub(super) fn advance(&mut self, place: usize, sn: Sn64) {
+        if let Some(sequence) = self.sequences.get_mut(place) {
+            sequence.advance(sn);
+        }
+    }
+
+    /// What is known of the numbers around a packet that was not sent there.
+    fn around(&self, sa: (usize, &Sa), input: &Input<'_>) -> Option<&Sequence> {
+        let place = self.streams.get(&stream(sa, input))?;
+        self.sequences.get(*place)
+    }
+}
