@@ -14,7 +14,7 @@
 #include <epan/tap.h>
 #include <epan/dissectors/packet-tcp.h>
 
-#define SPANS_MAX   64
+#define SPANS_MAX   192
 #define EXPERTS_MAX 256
 
 /* The library's own description of its fields and remarks. */
@@ -46,28 +46,59 @@ typedef struct {
     proto_tree            *tree;    /* where the next layer goes */
     proto_tree            *own;     /* where our fields go */
     tvbuff_t              *plain;   /* what was decrypted, or NULL */
+    tvbuff_t              *rebuilt; /* what was rebuilt from that, or NULL */
     bool                   over_ip; /* not in UDP or TCP, which pass on other data than IP */
     sprat_dissect_span     spans[SPANS_MAX];
     sprat_dissect_out      out;
 } sprat_packet_t;
+
+static const char *
+bits_text(sprat_packet_t *p, const sprat_dissect_span *span)
+{
+    size_t count = (size_t)span->number;
+    char *text = (char *)wmem_alloc(p->pinfo->pool, count + 1);
+
+    for (size_t i = 0; i < count; i++)
+        text[i] = (span->octets[i / 8] >> (7 - i % 8)) & 1 ? '1' : '0';
+    text[count] = '\0';
+    return text;
+}
 
 static void
 add_value(sprat_packet_t *p, const sprat_dissect_span *span, proto_tree *tree, tvbuff_t *tvb,
           proto_item **item)
 {
     int hf = hf_ids[span->field], offset = (int)span->offset, len = (int)span->len;
+    const char *text;
+    ws_in4_addr ipv4;
 
     switch (fields[span->field].kind) {
     case SPRAT_DISSECT_KIND_BOOLEAN:
         *item = proto_tree_add_boolean(tree, hf, tvb, offset, len, (guint32)span->number);
         break;
     case SPRAT_DISSECT_KIND_UINT8:
+    case SPRAT_DISSECT_KIND_UINT16:
     case SPRAT_DISSECT_KIND_UINT32:
     case SPRAT_DISSECT_KIND_PROTOCOL:
         *item = proto_tree_add_uint(tree, hf, tvb, offset, len, (guint32)span->number);
         break;
     case SPRAT_DISSECT_KIND_UINT64:
         *item = proto_tree_add_uint64(tree, hf, tvb, offset, len, span->number);
+        break;
+    case SPRAT_DISSECT_KIND_INT32:
+        *item = proto_tree_add_int(tree, hf, tvb, offset, len, (gint32)span->number);
+        break;
+    case SPRAT_DISSECT_KIND_IPV4:
+        memcpy(&ipv4, span->octets, sizeof ipv4);
+        *item = proto_tree_add_ipv4(tree, hf, tvb, offset, len, ipv4);
+        break;
+    case SPRAT_DISSECT_KIND_IPV6:
+        *item = proto_tree_add_ipv6(tree, hf, tvb, offset, len, (const ws_in6_addr *)span->octets);
+        break;
+    case SPRAT_DISSECT_KIND_BITS:
+        text = bits_text(p, span);
+        *item = proto_tree_add_string_format_value(tree, hf, tvb, offset, len, text, "%u bit%s: %s",
+            (guint)span->number, span->number == 1 ? "" : "s", text);
         break;
     case SPRAT_DISSECT_KIND_TEXT:
         *item = proto_tree_add_string(tree, hf, tvb, offset, len,
@@ -97,6 +128,25 @@ spans_wanted(const sprat_packet_t *p)
     return false;
 }
 
+static tvbuff_t *
+source_of(const sprat_packet_t *p, const sprat_dissect_span *span)
+{
+    tvbuff_t *sources[] = { p->tvb, p->plain, p->rebuilt };
+
+    return sources[span->source] != NULL ? sources[span->source] : p->tvb;
+}
+
+/* Wire bits and the way to the value stand beside the value as well. */
+static void
+add_to_parent(sprat_packet_t *p, const sprat_dissect_span *span, proto_item *parent)
+{
+    if (fields[span->field].kind == SPRAT_DISSECT_KIND_BITS)
+        proto_item_append_text(parent, ", %u bit%s: %s", (guint)span->number,
+                               span->number == 1 ? "" : "s", bits_text(p, span));
+    else
+        proto_item_append_text(parent, ", %.*s", (int)span->text.len, span->text.data);
+}
+
 static void
 add_spans(sprat_packet_t *p)
 {
@@ -106,13 +156,14 @@ add_spans(sprat_packet_t *p)
         return;
     for (size_t i = 0; i < p->out.span_count; i++) {
         const sprat_dissect_span *span = &p->spans[i];
-        tvbuff_t *tvb = span->source == 0 || p->plain == NULL ? p->tvb : p->plain;
         proto_tree *tree = p->own;
 
         if (span->parent != 0)
             tree = proto_item_add_subtree(items[span->parent - 1],
                                           ett_ids[p->spans[span->parent - 1].field]);
-        add_value(p, span, tree, tvb, &items[i]);
+        add_value(p, span, tree, source_of(p, span), &items[i]);
+        if (fields[span->field].in_parent)
+            add_to_parent(p, span, items[span->parent - 1]);
         if (span->generated)
             proto_item_set_generated(items[i]);
         if (span->expert != 0)
@@ -142,9 +193,14 @@ dissect_inner(sprat_packet_t *p, void *data)
     tvbuff_t *payload;
     guint32 match;
 
-    if (p->plain == NULL || p->out.payload_len == 0)
+    if (p->out.inner == SPRAT_DISSECT_INNER_NONE)
         return;
-    payload = tvb_new_subset_length(p->plain, 0, (int)p->out.payload_len);
+    if (p->rebuilt != NULL)
+        payload = p->rebuilt;
+    else if (p->plain != NULL && p->out.payload_len != 0)
+        payload = tvb_new_subset_length(p->plain, 0, (int)p->out.payload_len);
+    else
+        return;
     switch (p->out.inner) {
     case SPRAT_DISSECT_INNER_IPV4:
         handle = ip_handle;
@@ -178,6 +234,8 @@ queue_tap(const sprat_packet_t *p)
     tap = wmem_new(p->pinfo->pool, sprat_tap_t);
     tap->verified = p->out.verified != 0;
     tap->reason = p->out.reason != 0 ? ei_names[p->out.reason] : NULL;
+    tap->octets = tvb_reported_length(p->tvb);
+    tap->saved = p->out.saved;
     if (p->out.sa_name.len != 0)
         tap->sa = wmem_strndup(p->pinfo->pool, p->out.sa_name.data, p->out.sa_name.len);
     else
@@ -208,12 +266,25 @@ next_in_frame(packet_info *pinfo)
     return (*count)++;
 }
 
+/* What stands in front of the packet in the same data source. */
+static void
+octets_before(tvbuff_t *tvb, const uint8_t **octets, size_t *len)
+{
+    tvbuff_t *source = tvb_get_ds_tvb(tvb);
+    int before = source != NULL ? tvb_raw_offset(tvb) : 0;
+
+    if (before <= 0 || (guint)before > tvb_captured_length(source))
+        return;
+    *octets = tvb_get_ptr(source, 0, before);
+    *len = (size_t)before;
+}
+
 /* Lets the library look at the packet. What it concluded about the number is
  * kept with the frame: frames are dissected again, and in any order. */
 static int32_t
 ask_library(sprat_packet_t *p, const sprat_dissect_ctx *sas, uint32_t flags)
 {
-    int len = tvb_captured_length(p->tvb);
+    int len = tvb_captured_length(p->tvb), room = len;
     bool visited = PINFO_FD_VISITED(p->pinfo);
     uint32_t nth = next_in_frame(p->pinfo);
     sprat_dissect_report *kept;
@@ -229,6 +300,10 @@ ask_library(sprat_packet_t *p, const sprat_dissect_ctx *sas, uint32_t flags)
     in.reported = tvb_reported_length(p->tvb);
     ip_octets(&p->pinfo->src, &in.source, &in.source_len);
     ip_octets(&p->pinfo->dst, &in.destination, &in.destination_len);
+    if (sprat_sas_compress()) {
+        octets_before(p->tvb, &in.before, &in.before_len);
+        room = 2 * len + SPRAT_DISSECT_GROWTH;
+    }
     kept = (sprat_dissect_report *)p_get_proto_data(wmem_file_scope(), p->pinfo, proto_sprat, nth);
     if (kept != NULL)
         in.report = *kept;
@@ -237,8 +312,8 @@ ask_library(sprat_packet_t *p, const sprat_dissect_ctx *sas, uint32_t flags)
     p->out.struct_size = sizeof p->out;
     p->out.spans = p->spans;
     p->out.span_count = SPANS_MAX;
-    p->out.plain = (uint8_t *)wmem_alloc(p->pinfo->pool, len);
-    p->out.plain_len = len;
+    p->out.plain = (uint8_t *)wmem_alloc(p->pinfo->pool, room);
+    p->out.plain_len = room;
     status = sprat_dissect(sas, visited ? NULL : capture, &in, &p->out);
     if (status == 0 && kept == NULL && !visited && p->out.report.known) {
         kept = wmem_new(wmem_file_scope(), sprat_dissect_report);
@@ -248,6 +323,19 @@ ask_library(sprat_packet_t *p, const sprat_dissect_ctx *sas, uint32_t flags)
     return status;
 }
 
+/* Octets that the library left in our buffer, as a data source. */
+static tvbuff_t *
+data_source(const sprat_packet_t *p, size_t offset, size_t len, const char *name)
+{
+    tvbuff_t *tvb;
+
+    if (len == 0)
+        return NULL;
+    tvb = tvb_new_child_real_data(p->tvb, p->out.plain + offset, (guint)len, (gint)len);
+    add_new_data_source(p->pinfo, tvb, name);
+    return tvb;
+}
+
 static void
 show_esp(sprat_packet_t *p, void *data)
 {
@@ -255,11 +343,8 @@ show_esp(sprat_packet_t *p, void *data)
     col_add_fstr(p->pinfo->cinfo, COL_INFO, "ESP (SPI=0x%08x, SN=%u)", p->out.spi, p->out.sequence);
     if (p->out.reason != 0)
         col_append_fstr(p->pinfo->cinfo, COL_INFO, " [%s]", ei_names[p->out.reason]);
-    if (p->out.text_len != 0) {
-        p->plain = tvb_new_child_real_data(p->tvb, p->out.plain + p->out.text_offset,
-                                           (guint)p->out.text_len, (gint)p->out.text_len);
-        add_new_data_source(p->pinfo, p->plain, "Decrypted ESP");
-    }
+    p->plain = data_source(p, p->out.text_offset, p->out.text_len, "Decrypted ESP");
+    p->rebuilt = data_source(p, p->out.rebuilt_offset, p->out.rebuilt_len, "Rebuilt inner packet");
     add_layer(p);
     add_spans(p);
     queue_tap(p);
@@ -281,7 +366,7 @@ dissect_by(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data,
     p->tvb = tvb;
     p->pinfo = pinfo;
     p->tree = tree;
-    p->plain = NULL;
+    p->plain = p->rebuilt = NULL;
     p->over_ip = (flags & (SPRAT_DISSECT_UDP | SPRAT_DISSECT_TCP)) == 0;
     if (ask_library(p, sas, flags) != 0) {
         proto_tree_add_expert(tree, pinfo, &ei_ids[SPRAT_DISSECT_EXPERT_PANIC], tvb, 0, -1);
@@ -379,7 +464,8 @@ static void
 field_type(const sprat_dissect_field *field, header_field_info *info)
 {
     static const enum ftenum types[] = {
-        FT_NONE, FT_BOOLEAN, FT_UINT8, FT_UINT32, FT_UINT64, FT_BYTES, FT_STRING, FT_UINT8
+        FT_NONE, FT_BOOLEAN, FT_UINT8, FT_UINT32, FT_UINT64, FT_BYTES, FT_STRING, FT_UINT8,
+        FT_INT32, FT_IPv4, FT_IPv6, FT_STRING, FT_UINT16
     };
     static const int bases[] = { BASE_NONE, BASE_DEC, BASE_HEX };
 

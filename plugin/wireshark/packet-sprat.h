@@ -34,12 +34,15 @@ void sprat_sas_register(module_t *module);
 void sprat_sas_changed(void);                   /* a preference has another value */
 void sprat_sas_open(void);                      /* before a capture is dissected */
 const sprat_dissect_ctx *sprat_sas(void);       /* NULL without an SA */
+bool sprat_sas_compress(void);                  /* one of them uses Diet-ESP */
 
-/* sprat-stats.c: tshark -z sprat,tree */
+/* sprat-stats.c: tshark -z sprat,tree and -z sprat,sa */
 typedef struct {
     const char *sa;             /* name, or SPI where it has none */
     bool        verified;
     const char *reason;         /* drop reason, NULL if there is none */
+    uint32_t    octets;         /* of the ESP packet */
+    int64_t     saved;          /* octets, by compression */
 } sprat_tap_t;
 
 void sprat_stats_register(void);

@@ -39,6 +39,7 @@ static const char *config_path = "";
 static GStatBuf config_stat;
 
 static sprat_dissect_ctx *ctx = NULL;
+static bool compress = false;
 static bool stale = true;
 
 static const value_string mode_names[] = {
@@ -181,7 +182,7 @@ rebuild(void)
 {
     char message[MESSAGE_LEN];
 
-    stale = false;
+    stale = compress = false;
     sprat_dissect_ctx_free(ctx);
     ctx = NULL;
     if (sprat_dissect_ctx_new(&ctx) != SPRAT_OK)
@@ -194,6 +195,7 @@ rebuild(void)
     }
     if (config_path[0] != '\0')
         add_config();
+    compress = sprat_dissect_ctx_compresses(ctx) != 0;
 }
 
 /* A file that was written anew is read anew with the next capture. */
@@ -225,6 +227,12 @@ sprat_sas(void)
     if (stale)
         rebuild();
     return sprat_dissect_ctx_count(ctx) != 0 ? ctx : NULL;
+}
+
+bool
+sprat_sas_compress(void)
+{
+    return compress;
 }
 
 void

@@ -37,9 +37,9 @@ class Registration(unittest.TestCase):
 
     def test_the_fields_are_those_of_the_readme(self):
         registered = {line.split("\t")[2] for line in tshark.output("-G", "fields").splitlines() if "\t" in line}
-        registered = {name for name in registered if name.startswith("sprat.esp.")}
+        registered = {name for name in registered if name.startswith(("sprat.esp.", "sprat.ehc."))}
         readme = (ROOT / "plugin/wireshark/README.md").read_text()
-        self.assertEqual(registered, set(re.findall(r"(?m)^\| `(sprat\.esp\.[a-z0-9_.]+)` \|", readme)))
+        self.assertEqual(registered, set(re.findall(r"(?m)^\| `(sprat\.e(?:sp|hc)\.[a-z0-9_.]+)` \|", readme)))
         self.assertGreater(len(registered), 25)
 
     def test_nothing_but_the_loader_s_symbols_is_exported(self):
