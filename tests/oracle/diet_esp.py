@@ -43,8 +43,12 @@ class Range:
     def leading(self) -> int:
         return self.start >> (self.width - self.common)
 
+    @property
+    def everything(self) -> bool:
+        return self.start > self.end or (self.start, self.end) == (0, (1 << self.width) - 1)
+
     def __contains__(self, value: int) -> bool:
-        return self.start > self.end or self.start <= value <= self.end
+        return self.start <= value <= self.end
 
 
 @dataclass(frozen=True)
@@ -349,10 +353,10 @@ def read_residue(ctx: Context, rule: Sequence[Field], reader: schc.Reader) -> di
 def rebuild_tunnel(ctx: Context, octets: bytes, outer: Outer, generated: int) -> bytes:
     reader = schc.Reader(octets)
     values = read_residue(ctx, ip_rule(ctx), reader)
-    if ctx.version == 4 and (values["IHL"] != 5 or values["FLAGS"] & 1 or values["FRAG_OFF"]):
-        raise Reject("fragment" if values["IHL"] == 5 else "options")
     proto = values["PROTO"]
     values |= read_residue(ctx, transport_rule(ctx, proto), reader)
+    if ctx.version == 4 and (values["IHL"] != 5 or values["FLAGS"] & 1 or values["FRAG_OFF"]):
+        raise Reject("fragment" if values["IHL"] == 5 else "options")
     from_outer(ctx, values, outer, generated)
     width = ctx.src.width // 8
     ends = values["SRC"].to_bytes(width, "big") + values["DST"].to_bytes(width, "big")
@@ -384,18 +388,25 @@ def received_inner(ctx: Context, packet: bytes, next_header: int, way: Mapping[s
         size, _ = esp_place(way["packet"])
         return Inner({}, packet[:size], next_header, packet[size:])
     try:
-        return split(ctx, packet)
+        inner = split(ctx, packet)
     except NoMatch as error:
         raise Reject("inner") from error
+    if inner.values["LENGTH"] > len(inner.segment) + (len(inner.head) if ctx.version == 4 else 0):
+        raise Reject("inner")
+    return inner
 
 
 def check_selectors(ctx: Context, inner: Inner) -> None:
     """RFC 4301 section 5.2: the rebuilt packet against the Traffic Selectors."""
     width = ctx.src.width // 8
     ends = [(inner.ends[:width], ctx.src), (inner.ends[width:], ctx.dst)]
+    fits = ctx.proto in (0, inner.proto)
     if inner.proto in TRANSPORT:
         ends += [(inner.segment[:2], ctx.src_port), (inner.segment[2:4], ctx.dst_port)]
-    if ctx.proto not in (0, inner.proto) or any(int.from_bytes(v, "big") not in r for v, r in ends):
+    else:
+        # What has no ports is in no smaller range of them (RFC 4301 section 4.4.1.1).
+        fits = fits and ctx.src_port.everything and ctx.dst_port.everything
+    if not fits or any(int.from_bytes(v, "big") not in r for v, r in ends):
         raise Reject("selector")
 
 
@@ -423,23 +434,23 @@ def add_trailer(ctx: Context, sa: Sa, inner: Compressed) -> tuple[bytes, int]:
 
 
 def strip_trailer(ctx: Context, sa: Sa, clear: bytes) -> tuple[bytes, int]:
-    """Payload and Next Header."""
+    """Payload and Next Header, looked at in the order of RFC 4303 section 3.4.4."""
     pad_there, next_there = trailer_has(ctx, sa)
     if len(clear) < pad_there + next_there:
         raise Reject("trailer")
-    next_header = next_header_of(ctx, ctx.proto)
-    if next_there:
-        clear, received = clear[:-1], clear[-1]
-        if received == NO_NEXT:
-            raise Reject("dummy")
-        if (ctx.tunnel or ctx.proto) and received != next_header:
-            raise Reject("next header")
-        next_header = received
+    clear, received = (clear[:-1], clear[-1]) if next_there else (clear, None)
     if pad_there:
         clear, pad = clear[:-1], clear[-1]
         if pad > len(clear) or clear[len(clear) - pad :] != bytes(range(1, pad + 1)):
             raise Reject("padding")
         clear = clear[: len(clear) - pad]
+    next_header = next_header_of(ctx, ctx.proto)
+    if received == NO_NEXT:
+        raise Reject("dummy")
+    if received is not None and (ctx.tunnel or ctx.proto) and received != next_header:
+        raise Reject("next header")
+    if received is not None:
+        next_header = received
     return clear, next_header
 
 

@@ -47,12 +47,13 @@ class Peer:
         return bytes(esp), self.state
 
     def cut(self) -> Made:
-        """A cut block cipher text is left out: which check sees it first is not said."""
-        esp = self.sent.esp
+        """Where several checks could be the first to see it, it is left out."""
+        esp, trailer = self.sent.esp, sum(diet_esp.trailer_has(self.ctx, self.sa))
+        least = len(self.sent.header) + self.sa.cipher.iv + self.sa.icv_len
+        lengths = [*range(least), *range(least + trailer, len(esp))]
         if self.sa.cipher.block > 1:
-            least = len(self.sent.header) + self.sa.cipher.iv + self.sa.icv_len
-            return esp[: self.rng.randrange(least)], self.state
-        return esp[: self.rng.choice((self.rng.randrange(len(esp)), len(esp) - 1))], self.state
+            lengths = lengths[:least]
+        return esp[: self.rng.choice((self.rng.choice(lengths), lengths[-1]))], self.state
 
     def appended(self) -> Made:
         if self.sa.cipher.block > 1:
@@ -113,7 +114,7 @@ class Peer:
     def wrong_next_header(self) -> Made:
         if not diet_esp.trailer_has(self.ctx, self.sa)[1]:
             return None
-        return self.clear(self.sent.clear[:-1] + bytes([self.rng.choice((0, 4, 41, 17, 59, 255))]))
+        return self.clear(self.sent.clear[:-1] + bytes([self.rng.choice((4, 41, 17, 59, 255))]))
 
     # With the keys: the inner packet
 
@@ -121,6 +122,13 @@ class Peer:
         octets = self.sent.inner.octets
         needed = (len(self.sent.inner.residue_bits or "") + 7) // 8
         return self.payload(octets[: self.rng.randrange(needed)]) if needed else None
+
+    def any_payload(self) -> Made:
+        """Octets of no meaning behind the keys; of several protocols one would have to be parsed."""
+        return self.payload(self.rng.randbytes(self.rng.randint(0, 80))) if self.ctx.proto else None
+
+    def any_clear(self) -> Made:
+        return self.clear(self.rng.randbytes(self.rng.randint(0, 40))) if self.ctx.proto else None
 
     def other_residue(self, rule_fid: str, value: int) -> Made:
         """The same packet with other bits for one field."""
@@ -166,5 +174,5 @@ Hostile = Callable[[Peer], Made]
 HOSTILE: tuple[Hostile, ...] = (
     Peer.bit_error, Peer.bit_error, Peer.cut, Peer.appended, Peer.swapped, Peer.replayed, Peer.too_old, Peer.beyond,
     Peer.bad_padding, Peer.pad_too_long, Peer.no_trailer, Peer.wrong_next_header, Peer.short_residue,
-    Peer.bad_index, Peer.bad_ipv4, Peer.outside, Peer.outside,
+    Peer.bad_index, Peer.bad_ipv4, Peer.outside, Peer.outside, Peer.any_payload, Peer.any_clear,
 )  # fmt: skip
