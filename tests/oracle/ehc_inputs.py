@@ -44,8 +44,7 @@ def compressed(inputs: Inputs) -> tuple[Case, bytes, int]:
     """The form of 2017 to 2019, tunnel mode."""
     rng = inputs.rng
     draft = covered(inputs)
-    # TCP is covered where its protocol is not named: its own rules need state of each flow.
-    proto = None if draft.proto == TCP else maybe(rng, draft.proto)
+    proto = maybe(rng, draft.proto)
     context: Case = {
         "ip_version": draft.version,
         "outer_version": rng.choice((6, 4)),
@@ -58,6 +57,14 @@ def compressed(inputs: Inputs) -> tuple[Case, bytes, int]:
         context |= {"l4_src": maybe(rng, values["SRC_PORT"]), "l4_dst": maybe(rng, values["DST_PORT"])}
     if proto == UDPLITE:
         context["udplite_coverage"] = 0
+    if proto == TCP:
+        # Fewer octets of the numbers need state of each flow.
+        context["tcp_lsb"] = 4
+        context |= {"tcp_options": rng.random() < 0.5, "tcp_urgent": rng.random() < 0.5}
+        if not context["tcp_options"]:
+            draft = with_transport(draft, **{"TCP.DOFF": 5, "TCP.RSVD_FLAGS": rng.getrandbits(8)})
+        if not context["tcp_urgent"]:
+            draft = with_transport(draft, **{"TCP.URG": 0})
     return lsb_octets(rng, context), emit(draft), headers.IPV6 if draft.version == 6 else 4
 
 
