@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::explain::ExplainArgs;
 use crate::overhead::OverheadArgs;
 
 const EXIT_CODES: &str = "\
@@ -84,6 +85,30 @@ Exit codes:
   2    the command line cannot be understood
   141  the reader of the output went away before the end";
 
+const EXPLAIN_HELP: &str = "\
+A table for each compressor: IIPC makes a residue of the inner headers, CTEC
+leaves out of the ESP trailer and EEC of the ESP header what the receiver knows.
+BITS are those that each packet sends. Below it stands what a packet costs, with
+the arithmetic, and what other attributes would save; headers outside of ESP are
+not counted. Advice that is in brackets few SAs can follow.
+
+With --packet each field of one packet is shown, elided or sent, and the octets
+of each layer. An inner packet is sealed as the next one of the SA, which
+changes nothing; never send what was shown and seal another with its number. Of
+a packet with ESP the SA that opens it is explained.
+
+Examples:
+  sprat explain --sa sas.toml
+  sprat explain --sa sas.toml --name sensor --payload 64
+  sprat explain --sa sas.toml --packet 6001234500121140...
+
+Exit codes:
+  0    all is well
+  1    the packet does not fit the rules, or the configuration is wrong, or
+       cannot be read
+  2    the command line or the packet cannot be understood
+  141  the reader of the output went away before the end";
+
 const OVERHEAD_HELP: &str = "\
 Lengths are computed from those of the fields, and each sum shows its terms. A
 value that depends on the length stands once for each: Padding 2/1/0/3 for
@@ -125,6 +150,9 @@ pub enum Command {
     /// Seal IP packets into ESP
     #[command(after_help = SEAL_HELP)]
     Seal(SealArgs),
+    /// Explain Diet-ESP SAs: their rules, what they cost, what would cost less
+    #[command(after_help = EXPLAIN_HELP)]
+    Explain(ExplainArgs),
     /// Tell what ESP and Diet-ESP cost, in octets and radio frames
     #[command(after_help = OVERHEAD_HELP)]
     Overhead(OverheadArgs),

@@ -7,6 +7,7 @@
 
 mod check;
 mod cli;
+mod explain;
 mod fail;
 mod hex;
 mod man;
@@ -44,6 +45,7 @@ fn run(command: Command) -> Result<Outcome, Fail> {
         Command::Sa {
             command: SaCommand::Check { file },
         } => check::run(&file),
+        Command::Explain(args) => explain::run(&args),
         Command::Overhead(args) => overhead::run(&args),
         Command::Man { dir } => man::run(&dir),
     }

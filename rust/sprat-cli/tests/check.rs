@@ -88,6 +88,22 @@ fn files_with_keys_that_others_may_read_are_warned_of() {
     assert_eq!(sprat(&["sa", "check", &keyless], "").err, "");
 }
 
+/// Notices are no faults.
+#[test]
+fn what_may_lose_packets_is_told() {
+    let dir = Dir::new("notices");
+    let text = "[[sa]]\nname = \"lean\"\nspi = 0x1234\nmode = \"transport\"\nencr = \"aes-ccm-8-iiv\"\n\
+                keymat = \"000102030405060708090a0b0c0d0e0fa0a1a2\"\nreplay_window = 128\n\
+                [sa.ehc]\nip_version = 6\nesp_spi_lsb = 4\nesp_sn_lsb = 4\n";
+    let file = dir.file("sas.toml", text);
+    let run = sprat(&["sa", "check", &file], "");
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let told = "warning: SA \"lean\": replay_window 128 is wider than 4 bits of the number";
+    assert!(run.err.starts_with(&format!("{file}: {told}")), "{run:?}");
+    let row = run.out.lines().nth(1).unwrap();
+    assert!(row.contains("ENCR_AES_CCM_8_IIV/128 diet-esp-07 "), "{row}");
+}
+
 #[test]
 fn a_missing_file_is_an_error() {
     let run = sprat(&["sa", "check", "/nowhere/sas.toml"], "");
@@ -105,6 +121,7 @@ fn every_command_has_help_with_examples_and_exit_codes() {
         &["vectors"][..],
         &["open"],
         &["seal"],
+        &["explain"],
         &["overhead"],
         &["sa", "check"],
     ] {
@@ -132,6 +149,7 @@ fn man_pages_are_written_for_every_command() {
         "sprat-vectors",
         "sprat-open",
         "sprat-seal",
+        "sprat-explain",
         "sprat-overhead",
         "sprat-sa",
         "sprat-sa-check",

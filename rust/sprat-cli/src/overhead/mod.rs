@@ -1,7 +1,7 @@
 //! `sprat overhead`: what security costs on the wire, with the arithmetic.
 
 mod esp;
-mod field;
+pub mod field;
 mod json;
 mod plot;
 mod protocol;

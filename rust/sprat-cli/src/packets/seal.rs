@@ -169,7 +169,8 @@ fn given_iv(sa: &OutboundSa, text: &str) -> Result<Vec<u8>, Fail> {
     })
 }
 
-fn random<const N: usize>() -> Result<[u8; N], Fail> {
+/// Octets that nobody can predict.
+pub fn random<const N: usize>() -> Result<[u8; N], Fail> {
     let mut octets = [0; N];
     getrandom::fill(&mut octets)
         .map_err(|error| Fail::text(format!("no random octets: {error}")))?;
