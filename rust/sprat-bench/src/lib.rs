@@ -1,5 +1,6 @@
 //! What is measured: four transforms, four lengths, both directions.
 
+pub mod ehc;
 #[cfg(feature = "openssl")]
 mod openssl_peer;
 pub mod peer;

@@ -42,6 +42,7 @@ impl Form {
     }
 
     /// Octets behind the Padding.
+    #[inline(always)]
     pub const fn len(&self) -> usize {
         self.pad_length as usize + self.next_header as usize
     }
@@ -55,6 +56,7 @@ impl Form {
     /// octets behind it the whole is a multiple of `align`, plus `extra` octets.
     /// `None` if `extra` is no multiple of `align`, the sum is above 255, or
     /// there is padding to be had without a Pad Length.
+    #[inline(always)]
     pub fn padding_len(&self, payload_len: usize, extra: usize) -> Option<usize> {
         let over = payload_len
             .checked_add(self.len())?
@@ -69,6 +71,7 @@ impl Form {
 
     /// Fills `space` (TFC padding is in front and not part of it) with 1, 2, 3, …,
     /// Pad Length and Next Header. `None` if the space holds no trailer.
+    #[inline(always)]
     pub fn write(&self, space: &mut [u8], next_header: u8) -> Option<()> {
         let padding = u8::try_from(space.len().checked_sub(self.len())?).ok()?;
         for (octet, value) in space.iter_mut().zip(1..=padding) {
@@ -89,6 +92,7 @@ impl Form {
     /// `Malformed` if there is no room for a trailer. `BadPadding` if Pad Length
     /// is beyond what is there or the octets are not 1, 2, 3, …: all of them are
     /// looked at wherever the first difference is.
+    #[inline(always)]
     pub fn read(&self, plaintext: &[u8]) -> Result<Trailer, DropReason> {
         let at = plaintext.len().checked_sub(self.len());
         let (rest, fixed) = at

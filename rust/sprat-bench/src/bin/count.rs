@@ -2,6 +2,7 @@
 //! `--dump-after` on `count::measured` it writes one file of counts for each
 //! line printed here. `scripts/bench` puts the two together.
 
+use sprat_bench::ehc::Ehc;
 use sprat_bench::{
     LENGTHS, PACKETS, Packet, TRANSFORMS, Tunnel, bodies, open_all, packets, seal_all,
 };
@@ -60,6 +61,21 @@ fn main() {
             let open = |(tunnel, packets): &mut (Tunnel, Vec<Packet>)| tunnel.open_all(packets);
             count(&name("packet", "seal"), &mut tunnel, seal);
             count(&name("packet", "open"), &mut tunnel, open);
+        }
+    }
+    for len in LENGTHS {
+        for (name, guard, template) in [
+            ("ehc.template", true, true),
+            ("ehc.template-unguarded", false, true),
+            ("ehc.rules", true, false),
+        ] {
+            let mut ehc = Ehc::new(len, guard, template);
+            count(
+                &format!("{name} compress-{len}"),
+                &mut ehc,
+                Ehc::compress_all,
+            );
+            count(&format!("{name} restore-{len}"), &mut ehc, Ehc::restore_all);
         }
     }
 }

@@ -60,11 +60,13 @@ impl<'a, S: EspSuite> Terms<'a, S> {
     }
 
     /// Octets of SPI and Sequence Number on the wire.
+    #[inline(always)]
     pub fn header_len(&self) -> usize {
         self.context.map_or(HEADER_LEN, Context::header_len)
     }
 
     /// The trailer.
+    #[inline(always)]
     pub fn trailer(&self) -> Form {
         let align = self.suite.pad_align();
         match self.context {
@@ -74,6 +76,7 @@ impl<'a, S: EspSuite> Terms<'a, S> {
     }
 
     /// Octets of the cipher's block; 1 for ciphers that take any length.
+    #[inline(always)]
     pub fn block(&self) -> usize {
         match self.suite.pad_align() {
             0..=PLAIN_ALIGN => 1,

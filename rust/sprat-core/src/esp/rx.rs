@@ -26,8 +26,8 @@ pub struct Place {
     pub head: Option<Head>,
     /// The outer TOS or Traffic Class, for its ECN field.
     pub traffic_class: u8,
-    /// What of the outer header Diet-ESP may need; `None` where a socket has taken
-    /// it off and did not tell.
+    /// What of an outer header that a socket has taken off Diet-ESP may need;
+    /// `None` if the socket did not tell.
     pub outer: Option<OuterFields>,
 }
 
@@ -46,7 +46,7 @@ impl Place {
             end: head.total_len,
             head: Some(*head),
             traffic_class: head.traffic_class,
-            outer: Some(outer_fields(packet, head)?),
+            outer: None,
         };
         if head.protocol == proto::UDP {
             let datagram = packet.get(head.upper_at..head.total_len).unwrap_or(&[]);
@@ -258,7 +258,7 @@ fn check_place<S: EspSuite>(
     let Some(context) = terms.context.filter(|c| c.afrg().compresses_inner()) else {
         return Ok(());
     };
-    if tunnel && place.outer.is_none() {
+    if tunnel && place.head.is_none() && place.outer.is_none() {
         return Err(DropReason::Unsupported);
     }
     let payload_at = place.esp_at + terms.header_len() + terms.suite.iv_len();
@@ -419,10 +419,14 @@ fn restore<S: EspSuite>(
     let trailer = terms.trailer().read(plaintext)?;
     let next_header = next_header(terms, &trailer)?;
     let mut payload = (from, from + trailer.payload_len);
-    let (plain, mut rebuilt) = (payload.1 - payload.0, 0);
-    if let Some(context) = terms.context.filter(|c| c.afrg().compresses_inner()) {
-        payload = rebuild(context, buf, (place, payload, next_header), taken)?;
-        rebuilt = payload.1 - payload.0;
+    let mut octets_saved = 0;
+    if let Some(context) = terms.context {
+        let mut len = trailer.payload_len;
+        if context.afrg().compresses_inner() {
+            payload = rebuild(context, buf, (place, payload, next_header), taken)?;
+            len = payload.1 - payload.0;
+        }
+        octets_saved = saved(terms, to - from, len);
     }
     let head = match terms.params.mode {
         Mode::Tunnel(tunnel) => {
@@ -435,10 +439,7 @@ fn restore<S: EspSuite>(
         }
         Mode::Transport => rejoin(terms, buf, place, (payload, next_header))?,
     };
-    let saved = terms
-        .context
-        .map_or(0, |_| saved(terms, to - from, rebuilt.max(plain)));
-    Ok((next_header, head, saved))
+    Ok((next_header, head, octets_saved))
 }
 
 /// Octets by which plain ESP would have been longer.
@@ -471,9 +472,16 @@ fn rebuild(
     taken: (Sn64, Generator<'_>),
 ) -> Result<(usize, usize), DropReason> {
     let iipc = buf.packet().get(from..to).ok_or(DropReason::Internal)?;
-    let (restored, kept) = match (context.outer(), place.head, &place.outer) {
-        (Some(_), _, Some(outer)) => (context.restore_packet(iipc, outer, taken)?, 0),
-        (None, Some(head), _) => {
+    let (restored, kept) = match (context.outer(), place.head) {
+        (Some(_), Some(head)) => {
+            let outer = outer_fields(buf.packet(), &head)?;
+            (context.restore_packet(iipc, &outer, taken)?, 0)
+        }
+        (Some(_), None) => {
+            let outer = place.outer.as_ref().ok_or(DropReason::Internal)?;
+            (context.restore_packet(iipc, outer, taken)?, 0)
+        }
+        (None, Some(head)) => {
             let pseudo = Pseudo {
                 source: head.source,
                 destination: head.destination,

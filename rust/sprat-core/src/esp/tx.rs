@@ -76,7 +76,7 @@ impl From<DropReason> for SealError {
 }
 
 /// Everything decided about a packet before it is touched.
-struct Plan {
+struct Plan<'a> {
     /// Transport: where ESP goes and the octet naming what stood there.
     split: Split,
     /// Octets of UDP header.
@@ -92,7 +92,9 @@ struct Plan {
     form: Form,
     /// Inner headers that a residue stands for; both 0 in plain ESP. `payload_len`
     /// counts the residue.
-    elided: Elided,
+    elided: &'a Elided,
+    /// Octets that the residue is shorter than the headers it stands for.
+    cut: usize,
     fragment_to: usize,
 }
 
@@ -110,7 +112,7 @@ enum Split {
     },
 }
 
-impl Plan {
+impl Plan<'_> {
     /// Octets of IP header in front of UDP and ESP.
     fn ip_len(&self) -> usize {
         match &self.split {
@@ -123,24 +125,18 @@ impl Plan {
         self.ip_len() + self.udp_len
     }
 
-    /// Octets that the residue is shorter than the headers it stands for.
-    fn cut(&self) -> usize {
-        let residue = self.elided.residue.octets().len();
-        self.elided.header_len.saturating_sub(residue)
-    }
-
     /// Octets of the packet before ESP.
     fn before(&self) -> usize {
         let kept = match &self.split {
             Split::Transport { at, .. } => *at,
             Split::Tunnel { .. } => 0,
         };
-        kept + self.payload_len + self.cut()
+        kept + self.payload_len + self.cut
     }
 
     /// Octets by which the same packet in plain ESP would be longer.
     fn saved(&self, plain_align: usize) -> i64 {
-        let payload = self.payload_len + self.cut() + self.tfc;
+        let payload = self.payload_len + self.cut + self.tfc;
         let form = Form::whole(plain_align);
         let padding = form.padding_len(payload, 0).unwrap_or(0);
         let plain = super::HEADER_LEN + payload + padding + form.len();
@@ -194,7 +190,7 @@ impl Plan {
             Split::Tunnel { .. } => 0,
         };
         match aligned.checked_sub(self.form.len() + self.tfc + self.extra_pad) {
-            Some(payload) => payload + kept + self.cut(),
+            Some(payload) => payload + kept + self.cut,
             None => 0,
         }
     }
@@ -218,7 +214,7 @@ impl Plan {
             }
         );
         tunnel.df == Df::Clear && tunnel.destination.is_ipv4()
-            || six && self.payload_len + self.cut() <= LEAST_IPV6_MTU
+            || six && self.payload_len + self.cut <= LEAST_IPV6_MTU
     }
 }
 
@@ -241,7 +237,34 @@ pub fn seal<S: EspSuite>(
     buf: &mut PacketBuf<'_>,
     args: &SealArgs<'_>,
 ) -> Result<Sealed, SealError> {
-    let (plan, sn) = prepare(terms, tx, buf, args)?;
+    let head = Head::parse(buf.packet()).map_err(|_| DropReason::NotIp)?;
+    let mut split = split(terms.params, &head, args)?;
+    let compressed;
+    let elided = match terms.context {
+        None => &NOTHING,
+        Some(context) => {
+            let packet = buf.packet().get(..head.total_len).unwrap_or(&[]);
+            compressed = compress(context, (packet, &head), &mut split)?;
+            &compressed
+        }
+    };
+    let len = match &split {
+        Split::Transport { at, .. } => head.total_len - at,
+        Split::Tunnel { .. } => head.total_len,
+    };
+    seal_planned(terms, tx, (buf, args), (split, elided, len))
+}
+
+/// The same for packets and dummies: the last checks, then the packet.
+fn seal_planned<S: EspSuite>(
+    terms: &Terms<'_, S>,
+    tx: &mut SaTx,
+    (buf, args): (&mut PacketBuf<'_>, &SealArgs<'_>),
+    (split, elided, len): (Split, &Elided, usize),
+) -> Result<Sealed, SealError> {
+    let plan = decide(terms, (buf, args), (split, elided), len)?;
+    let sn = admit(terms, tx, (&plan, args))?;
+    reserve(buf, &plan)?;
     commit(terms, tx, buf, (&plan, sn, args))
 }
 
@@ -260,14 +283,12 @@ pub fn seal_dummy<S: EspSuite>(
     if !terms.trailer().next_header {
         return Err(DropReason::Unsupported.into());
     }
-    let plan = decide(terms, (buf, args), (split, NOTHING), buf.len())?;
-    let sn = admit(terms, tx, (&plan, args))?;
-    reserve(buf, &plan)?;
-    commit(terms, tx, buf, (&plan, sn, args))
+    let len = buf.len();
+    seal_planned(terms, tx, (buf, args), (split, &NOTHING, len))
 }
 
 /// Plain ESP leaves nothing out.
-const NOTHING: Elided = Elided {
+static NOTHING: Elided = Elided {
     header_len: 0,
     residue: Residue::EMPTY,
 };
@@ -283,30 +304,6 @@ fn dummy_split(params: &SaParams, args: &SealArgs<'_>) -> Result<Split, SealErro
             })
         }
     }
-}
-
-/// All checks; nothing changes.
-fn prepare<S: EspSuite>(
-    terms: &Terms<'_, S>,
-    tx: &SaTx,
-    buf: &PacketBuf<'_>,
-    args: &SealArgs<'_>,
-) -> Result<(Plan, Sn64), SealError> {
-    let head = Head::parse(buf.packet()).map_err(|_| DropReason::NotIp)?;
-    let mut split = split(terms.params, &head, args)?;
-    let packet = buf.packet().get(..head.total_len).unwrap_or(&[]);
-    let elided = match terms.context {
-        None => NOTHING,
-        Some(context) => compress(context, (packet, &head), &mut split)?,
-    };
-    let len = match &split {
-        Split::Transport { at, .. } => head.total_len - at,
-        Split::Tunnel { .. } => head.total_len,
-    };
-    let plan = decide(terms, (buf, args), (split, elided), len)?;
-    let sn = admit(terms, tx, (&plan, args))?;
-    reserve(buf, &plan)?;
-    Ok((plan, sn))
 }
 
 /// IIPC, and what of it the outer header has to carry.
@@ -375,12 +372,12 @@ fn elide(
 }
 
 /// What is the same for packets and dummies: TFC, sizes, path.
-fn decide<S: EspSuite>(
+fn decide<'a, S: EspSuite>(
     terms: &Terms<'_, S>,
     (buf, args): (&PacketBuf<'_>, &SealArgs<'_>),
-    (split, elided): (Split, Elided),
+    (split, elided): (Split, &'a Elided),
     len: usize,
-) -> Result<Plan, SealError> {
+) -> Result<Plan<'a>, SealError> {
     if args.tfc != 0 && !tfc_possible(terms, &split, buf.packet(), len) {
         return Err(DropReason::TfcRefused.into());
     }
@@ -400,7 +397,7 @@ fn reserve(buf: &PacketBuf<'_>, plan: &Plan) -> Result<(), SealError> {
     // residue is shorter than the headers.
     let surplus = buf.len().saturating_sub(plan.before());
     let need = Short {
-        head: plan.head().saturating_sub(plan.cut()),
+        head: plan.head().saturating_sub(plan.cut),
         tail: plan.tail(),
     };
     match buf.reserve(need.head, need.tail.saturating_sub(surplus)) {
@@ -469,16 +466,17 @@ fn tfc_possible<S: EspSuite>(
         }
 }
 
-fn plan_for<S: EspSuite>(
+fn plan_for<'a, S: EspSuite>(
     terms: &Terms<'_, S>,
     args: &SealArgs<'_>,
-    (split, elided): (Split, Elided),
+    (split, elided): (Split, &'a Elided),
     len: usize,
-) -> Result<Plan, SealError> {
+) -> Result<Plan<'a>, SealError> {
     let tfc = usize::from(args.tfc);
     let extra = usize::from(args.extra_pad);
     let residue_len = elided.residue.octets().len();
-    let payload_len = len.saturating_sub(elided.header_len) + residue_len;
+    let cut = elided.header_len.saturating_sub(residue_len);
+    let payload_len = len.saturating_sub(cut);
     let form = terms.trailer();
     let padding = form
         .padding_len(payload_len + tfc, extra)
@@ -499,6 +497,7 @@ fn plan_for<S: EspSuite>(
         header_len: terms.header_len(),
         form,
         elided,
+        cut,
         fragment_to: 0,
     };
     if plan.total() <= plan.max_total() {
@@ -593,7 +592,7 @@ fn commit<S: EspSuite>(
 
 /// Puts the residue in the place of the headers it stands for.
 fn shorten(plan: &Plan, buf: &mut PacketBuf<'_>) -> Option<()> {
-    let (cut, residue) = (plan.cut(), plan.elided.residue.octets());
+    let (cut, residue) = (plan.cut, plan.elided.residue.octets());
     if plan.elided.header_len == 0 {
         return Some(());
     }
@@ -745,7 +744,7 @@ pub fn lay_out_known<S: EspSuite>(
     if args.tfc != 0 && !tfc_possible(terms, &split, buf.packet(), len) {
         return Err(DropReason::TfcRefused.into());
     }
-    let plan = plan_for(terms, &args, (split, elided), len)?;
+    let plan = plan_for(terms, &args, (split, &elided), len)?;
     reserve(buf, &plan)?;
     let numbers = Numbers {
         spi: params.spi,
@@ -763,6 +762,6 @@ pub fn lay_out_known<S: EspSuite>(
 pub fn tunnel_mtu<S: EspSuite>(terms: &Terms<'_, S>, limit: usize) -> Option<usize> {
     let args = SealArgs::default();
     let split = dummy_split(terms.params, &args).ok()?;
-    let plan = plan_for(terms, &args, (split, NOTHING), 0).ok()?;
+    let plan = plan_for(terms, &args, (split, &NOTHING), 0).ok()?;
     Some(plan.inner_mtu(limit)).filter(|mtu| *mtu != 0)
 }

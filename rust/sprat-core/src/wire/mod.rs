@@ -61,20 +61,33 @@ pub(crate) fn put<const N: usize>(
 
 /// Sum of 16-bit words for the Internet checksum (RFC 1071), not yet folded;
 /// an odd last octet counts as the high half of a word.
+///
+/// The words are added in the processor's own order, several at a time, and the
+/// sum is put right at the end (RFC 1071 s2).
+#[inline]
 pub(crate) fn sum_words(octets: &[u8], start: u32) -> u32 {
-    let (pairs, rest) = octets.as_chunks::<2>();
-    let sum = pairs.iter().fold(u64::from(start), |sum, pair| {
-        sum + u64::from(u16::from_be_bytes(*pair))
+    let (eights, rest) = octets.as_chunks::<8>();
+    let sum = eights.iter().fold(0, |sum, eight| {
+        let eight = u64::from_ne_bytes(*eight);
+        sum + (eight >> 32) + (eight & 0xffff_ffff)
     });
-    let sum = sum + rest.first().map_or(0, |last| u64::from(*last) << 8);
-    u32::from(fold(sum))
+    let (pairs, last) = rest.as_chunks::<2>();
+    let sum = pairs.iter().fold(sum, |sum: u64, pair| {
+        sum + u64::from(u16::from_ne_bytes(*pair))
+    });
+    let last = last
+        .first()
+        .map_or(0, |last| u16::from_ne_bytes([*last, 0]));
+    let sum = u16::from_be(fold(sum + u64::from(last)));
+    u32::from(fold(u64::from(start) + u64::from(sum)))
 }
 
 /// Adds the carries back in until 16 bits are left.
-fn fold(mut sum: u64) -> u16 {
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
+fn fold(sum: u64) -> u16 {
+    let sum = (sum & 0xffff_ffff) + (sum >> 32);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
     u16::try_from(sum).unwrap_or(0)
 }
 
