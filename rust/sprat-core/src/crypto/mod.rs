@@ -69,6 +69,9 @@ pub enum OpenFailed {
 /// `body` is everything behind the Sequence Number field:
 /// `IV | payload, padding, Pad Length, Next Header | ICV`, in network order.
 pub trait EspSuite {
+    /// Whether SAs with this suite may carry Diet-ESP; an image whose suite says
+    /// no has none of its code.
+    const DIET_ESP: bool = true;
     /// Octets of IV on the wire: 0, 8 or 16.
     fn iv_len(&self) -> usize;
     /// Octets of ICV on the wire: 8, 12, 16, 24 or 32.

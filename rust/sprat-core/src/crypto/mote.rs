@@ -73,6 +73,8 @@ impl Drop for MoteCcm {
 }
 
 impl EspSuite for MoteCcm {
+    const DIET_ESP: bool = false;
+
     fn iv_len(&self) -> usize {
         if self.implicit_iv { 0 } else { 8 }
     }

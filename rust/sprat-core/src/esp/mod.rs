@@ -59,17 +59,23 @@ impl<'a, S: EspSuite> Terms<'a, S> {
         }
     }
 
+    /// The context, where the suite may have one at all.
+    #[inline(always)]
+    pub(crate) fn context(&self) -> Option<&'a Context> {
+        self.context.filter(|_| S::DIET_ESP)
+    }
+
     /// Octets of SPI and Sequence Number on the wire.
     #[inline(always)]
     pub fn header_len(&self) -> usize {
-        self.context.map_or(HEADER_LEN, Context::header_len)
+        self.context().map_or(HEADER_LEN, Context::header_len)
     }
 
     /// The trailer.
     #[inline(always)]
     pub fn trailer(&self) -> Form {
         let align = self.suite.pad_align();
-        match self.context {
+        match self.context() {
             None => Form::whole(align),
             Some(context) => context.trailer(self.block()),
         }
@@ -86,7 +92,7 @@ impl<'a, S: EspSuite> Terms<'a, S> {
 
     /// Whether inner headers are compressed, and with them their lengths.
     fn compresses_inner(&self) -> bool {
-        self.context.is_some_and(|c| c.afrg().compresses_inner())
+        self.context().is_some_and(|c| c.afrg().compresses_inner())
     }
 }
 

@@ -255,7 +255,7 @@ fn check_place<S: EspSuite>(
     if !tunnel && place.head.is_none() {
         return Err(DropReason::Malformed);
     }
-    let Some(context) = terms.context.filter(|c| c.afrg().compresses_inner()) else {
+    let Some(context) = terms.context().filter(|c| c.afrg().compresses_inner()) else {
         return Ok(());
     };
     if tunnel && place.head.is_none() && place.outer.is_none() {
@@ -296,7 +296,7 @@ where
     let rx = &mut *receiver.rx;
     let age = now.seconds_since(rx.installed);
     rx.usage.admits(&terms.params.lifetime, octets, age)?;
-    let sn = match terms.context {
+    let sn = match terms.context() {
         None => rx.window.infer(place.numbers(buf.packet())?.1)?,
         Some(context) => {
             let esp = place.esp(buf.packet());
@@ -311,7 +311,7 @@ where
         .packet_mut()
         .get_mut(place.esp_at + terms.header_len()..place.end)
         .ok_or(DropReason::Malformed)?;
-    let sn = match terms.context {
+    let sn = match terms.context() {
         None => authenticate(terms, sn, body, EspSuite::open).map(|()| sn)?,
         Some(context) => authenticate_compressed(terms, context, (receiver, now), (sn, body))?,
     };
@@ -393,7 +393,7 @@ fn cipher_len<S: EspSuite>(terms: &Terms<'_, S>, place: &Place) -> Result<usize,
         .ok_or(DropReason::Malformed)?;
     // A literal peer may align the whole packet where Diet-ESP is spoken: what
     // counts is the block (decision D-05).
-    let align = match terms.context {
+    let align = match terms.context() {
         None => terms.suite.pad_align(),
         Some(_) => terms.block(),
     };
@@ -420,7 +420,7 @@ fn restore<S: EspSuite>(
     let next_header = next_header(terms, &trailer)?;
     let mut payload = (from, from + trailer.payload_len);
     let mut octets_saved = 0;
-    if let Some(context) = terms.context {
+    if let Some(context) = terms.context() {
         let mut len = trailer.payload_len;
         if context.afrg().compresses_inner() {
             payload = rebuild(context, buf, (place, payload, next_header), taken)?;
@@ -432,7 +432,7 @@ fn restore<S: EspSuite>(
         Mode::Tunnel(tunnel) => {
             let lower = terms.compresses_inner()
                 && terms
-                    .context
+                    .context()
                     .is_some_and(|c| c.afrg().ecn_cda == EcnCda::Lower);
             let outer = (tunnel.ecn && !lower).then_some(place.traffic_class);
             take_inner(buf, payload, next_header, outer)?
@@ -453,7 +453,7 @@ fn saved<S: EspSuite>(terms: &Terms<'_, S>, cipher_len: usize, payload_len: usiz
 
 /// What the protected octets are, said or known; a dummy packet ends here.
 fn next_header<S: EspSuite>(terms: &Terms<'_, S>, trailer: &Trailer) -> Result<u8, DropReason> {
-    let known = terms.context.and_then(Context::next_header);
+    let known = terms.context().and_then(Context::next_header);
     match (trailer.next_header, known) {
         (Some(proto::NO_NEXT), _) => Err(DropReason::Dummy),
         (Some(said), Some(known)) if said != known => Err(DropReason::BadInner),

@@ -198,12 +198,12 @@ impl Plan<'_> {
     /// Whether the packet may go out in fragments: the configuration clears DF,
     /// or the inner packet is IPv6 and so small that no sender can be told to
     /// make it smaller (RFC 2473 s7.1, RFC 8200 s5).
-    fn may_be_fragmented<S>(&self, terms: &Terms<'_, S>) -> bool {
+    fn may_be_fragmented<S: EspSuite>(&self, terms: &Terms<'_, S>) -> bool {
         let Mode::Tunnel(tunnel) = &terms.params.mode else {
             return false;
         };
         // An Identification that carries inner bits is no use for reassembly.
-        if tunnel.destination.is_ipv4() && terms.context.is_some_and(carries_id) {
+        if tunnel.destination.is_ipv4() && terms.context().is_some_and(carries_id) {
             return false;
         }
         let six = matches!(
@@ -240,7 +240,7 @@ pub fn seal<S: EspSuite>(
     let head = Head::parse(buf.packet()).map_err(|_| DropReason::NotIp)?;
     let mut split = split(terms.params, &head, args)?;
     let compressed;
-    let elided = match terms.context {
+    let elided = match terms.context() {
         None => &NOTHING,
         Some(context) => {
             let packet = buf.packet().get(..head.total_len).unwrap_or(&[]);
@@ -475,7 +475,10 @@ fn plan_for<'a, S: EspSuite>(
     let tfc = usize::from(args.tfc);
     let extra = usize::from(args.extra_pad);
     let residue_len = elided.residue.octets().len();
-    let cut = elided.header_len.saturating_sub(residue_len);
+    let cut = match S::DIET_ESP {
+        true => elided.header_len.saturating_sub(residue_len),
+        false => 0,
+    };
     let payload_len = len.saturating_sub(cut);
     let form = terms.trailer();
     let padding = form
@@ -512,7 +515,7 @@ fn plan_for<'a, S: EspSuite>(
 /// The path's limit: 0 if the packet fits it, the limit if the packet may go out
 /// in fragments, else an error so that the caller can tell the sender (RFC 4301
 /// s8.2).
-fn check_path<S>(terms: &Terms<'_, S>, plan: &Plan) -> Result<usize, SealError> {
+fn check_path<S: EspSuite>(terms: &Terms<'_, S>, plan: &Plan) -> Result<usize, SealError> {
     let limit = usize::from(terms.params.path_mtu);
     if limit == 0 || plan.total() <= limit {
         return Ok(0);
@@ -586,7 +589,7 @@ fn commit<S: EspSuite>(
         soft_expired: tx.usage.soft_expired(&params.lifetime, age),
         reserve_soon: tx.reserve_soon(),
         fragment_to: plan.fragment_to,
-        saved: terms.context.map_or(0, |_| plan.saved(suite.pad_align())),
+        saved: terms.context().map_or(0, |_| plan.saved(suite.pad_align())),
     })
 }
 
@@ -619,7 +622,9 @@ fn write<S: EspSuite>(
     iv: &[u8],
 ) -> Option<()> {
     buf.truncate(plan.before());
-    shorten(plan, buf)?;
+    if S::DIET_ESP {
+        shorten(plan, buf)?;
+    }
     buf.grow_head(plan.head()).ok()?;
     buf.grow_tail(plan.tail()).ok()?;
     let packet = buf.packet_mut();
@@ -630,7 +635,7 @@ fn write<S: EspSuite>(
     let udp_at = plan.ip_len();
     let payload_at = esp_at + plan.header_len + plan.iv_len;
     let esp = packet.get_mut(esp_at..)?;
-    match terms.context {
+    match terms.context() {
         None => {
             put(esp, 0, numbers.spi.to_octets()).ok()?;
             put(esp, 4, numbers.sn.low().to_be_bytes()).ok()?;
@@ -728,7 +733,7 @@ pub fn lay_out_known<S: EspSuite>(
     let params = terms.params;
     let mut split = split(params, &head, &args)?;
     let packet = buf.packet().get(..head.total_len).unwrap_or(&[]);
-    let elided = match terms.context {
+    let elided = match terms.context() {
         None => NOTHING,
         Some(context) => compress(context, (packet, &head), &mut split)?,
     };
