@@ -255,6 +255,11 @@ impl InboundSa {
         self.context.as_deref()
     }
 
+    /// Packets that may arrive late where anti-replay is off.
+    pub fn reorder(&self) -> u16 {
+        self.reorder
+    }
+
     /// What Diet-ESP has done so far.
     pub fn ehc_stats(&self) -> EhcStats {
         EhcStats {
