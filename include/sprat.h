@@ -529,6 +529,9 @@
 /* DSCP of a tunnel: copied from the inner header; else 0 to 63. */
 #define SPRAT_DSCP_COPY 255
 
+/* For sprat_ipsec_allocate_spi(): the SA will have no Diet-ESP. */
+#define SPRAT_SPI_PLAIN 255
+
 /* TCP frame: the stream ends in the middle of a frame, read on. */
 #define SPRAT_TCP_MORE 0
 
@@ -1078,8 +1081,13 @@ typedef struct sprat_result {
     uint16_t udp_source_port;
     /* UDP destination port around ESP, 0 without UDP. */
     uint16_t udp_destination_port;
-    /* Must not be relied on. */
-    uint16_t reserved;
+    /*
+     Verdict FORWARD: TOS or Traffic Class of the packet, for a caller that
+     sends ESP without the header in front.
+     */
+    uint8_t traffic_class;
+    /* Verdict FORWARD: its TTL or Hop Limit. */
+    uint8_t hop_limit;
     /* IPv6 flow label of that header, 0 in IPv4. */
     uint32_t flow_label;
     /* Reason too-big: largest packet that would pass, octets. */
@@ -1257,6 +1265,8 @@ typedef struct sprat_sa_params {
     size_t selectors_len;
     /* Name for messages and counters, zero-terminated UTF-8; NULL = none. */
     const char *name;
+    /* Attributes of Diet-ESP; NULL = plain ESP. */
+    const struct sprat_ehc_params *ehc;
 } sprat_sa_params;
 
 /* An SPD entry. Fill with SPRAT_POLICY_INIT. */
@@ -1811,6 +1821,63 @@ int32_t sprat_ipsec_drops(const struct sprat_ipsec *ipsec,
                           size_t *count);
 
 /*
+ As sprat_sa_ehc() for the SA of this number. Errors: NULL; NOT_FOUND, also if
+ the SA has no context.
+ */
+int32_t sprat_ipsec_sa_ehc(const struct sprat_ipsec *ipsec,
+                           uint32_t number,
+                           struct sprat_ehc **out);
+
+/*
+ As sprat_sa_ehc_stats() for the SA of this number. Errors: NULL; NOT_FOUND,
+ also if the SA has no context; ARGUMENT (struct_size).
+ */
+int32_t sprat_ipsec_sa_ehc_stats(const struct sprat_ipsec *ipsec,
+                                 uint32_t number,
+                                 struct sprat_ehc_stats *out);
+
+/*
+ Packets that do not fit the rules of the outbound SA `compressed` are sealed by
+ the outbound SA `plain`, which has no Diet-ESP. Without this call they are
+ dropped, with their reason. Errors: NULL; NOT_FOUND unless the numbers are
+ those of such SAs.
+ */
+int32_t sprat_ipsec_set_fallback(struct sprat_ipsec *ipsec,
+                                 uint32_t compressed,
+                                 uint32_t plain);
+
+/*
+ Limits the work for packets whose compressed SPI fits several SAs: ICV checks
+ for one packet, 1 to 8, and in a second beyond the first of each packet.
+ Without this call 2 and 100. Errors: NULL; ARGUMENT.
+ */
+int32_t sprat_ipsec_set_icv_trials(struct sprat_ipsec *ipsec,
+                                   uint8_t per_packet,
+                                   uint16_t per_second);
+
+/*
+ How many ICV checks beyond the first of a packet there were because its
+ compressed SPI fits several SAs. 0 for NULL.
+ */
+uint64_t sprat_ipsec_icv_trials(const struct sprat_ipsec *ipsec);
+
+/*
+ Finds an SPI for an inbound SA that is yet to be added, so that no packet of
+ any SA here can be taken for another's: *spi, host order. esp_spi_lsb is how
+ many low bits of it will be sent, 0 to 32, or SPRAT_SPI_PLAIN. udp = 1: the SA
+ will be in UDP, where some SPIs look like IKE. random decides which of the
+ free ones: any number, best one that nobody can predict. Nothing is reserved:
+ add the SA before the next call.
+
+ Errors: NULL; ARGUMENT; NOT_FOUND if no SPI is free.
+ */
+int32_t sprat_ipsec_allocate_spi(const struct sprat_ipsec *ipsec,
+                                 uint8_t esp_spi_lsb,
+                                 uint8_t udp,
+                                 uint32_t random,
+                                 uint32_t *spi);
+
+/*
  The next number of this outbound SA is at least last_sn + 1: for the number
  that a state file held. Never moves back. Errors: NULL; NOT_FOUND; ARGUMENT
  for an inbound SA.
@@ -1919,7 +1986,7 @@ int32_t sprat_tcp_frame_length(size_t len, uint8_t *out);
 
  Errors: NULL; ARGUMENT for a field outside its range; KEY for a transform
  that is unknown or whose keys have another length; SA for parameters that
- contradict each other.
+ contradict each other; EHC_* for attributes of Diet-ESP that make no context.
  */
 int32_t sprat_sa_new(const struct sprat_sa_params *params,
                      uint64_t now_ms,
@@ -1968,6 +2035,26 @@ int32_t sprat_open(struct sprat_sa *sa,
 int32_t sprat_sa_get_info(const struct sprat_sa *sa, struct sprat_sa_info *out);
 
 /*
+ Copies how many packets an SA refused, by reason code, to counters; index 0 is
+ unused. *count is the room in numbers and becomes sprat_drop_count() + 1.
+ Errors: NULL; SHORT, with the need in *count.
+ */
+int32_t sprat_sa_drops(const struct sprat_sa *sa, uint64_t *counters, size_t *count);
+
+/*
+ Makes a copy of the context of an SA, for sprat_ehc_explain() and to compare:
+ it shares nothing with the SA and outlives it. On success *out is to be freed
+ by sprat_ehc_free(). Errors: NULL; NOT_FOUND if the SA has none.
+ */
+int32_t sprat_sa_ehc(const struct sprat_sa *sa, struct sprat_ehc **out);
+
+/*
+ Tells what Diet-ESP has done for an SA. Errors: NULL; NOT_FOUND if the SA has
+ no context; ARGUMENT (struct_size).
+ */
+int32_t sprat_sa_ehc_stats(const struct sprat_sa *sa, struct sprat_ehc_stats *out);
+
+/*
  From now on sprat_seal() refuses numbers above up_to_sn (reason
  sn-unreserved, nothing used): call it after up_to_sn has been written where a
  restart finds it, and start again with last_sn = up_to_sn. So no number is
@@ -1986,7 +2073,7 @@ int32_t sprat_sa_reserve(struct sprat_sa *sa, uint64_t up_to_sn);
 #define SPRAT_ADDR_NONE { 0, { 0 } }
 #define SPRAT_RESULT_INIT \
     { (uint32_t)sizeof(sprat_result), 0, 0, 0, 0, 0, 0, SPRAT_ADDR_NONE, \
-      SPRAT_ADDR_NONE, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+      SPRAT_ADDR_NONE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 #define SPRAT_OUTER_INIT \
     { (uint32_t)sizeof(sprat_outer), SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, 0, 0, 0, 0, 0, 0, \
       { 0 }, 0 }
@@ -2001,7 +2088,7 @@ int32_t sprat_sa_reserve(struct sprat_sa *sa, uint64_t up_to_sn);
       SPRAT_DF_COPY, 0, 0, 64, 0, 0, 0, 0, 64, 0, 0, { 0 }, 0, NULL, 0, NULL, 0, NULL, 0, \
       SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, \
       SPRAT_ADDR_NONE, SPRAT_ADDR_NONE, { 0 }, SPRAT_LIMIT_NONE, SPRAT_LIMIT_NONE, \
-      SPRAT_LIMIT_NONE, NULL, 0, NULL }
+      SPRAT_LIMIT_NONE, NULL, 0, NULL, NULL }
 #define SPRAT_POLICY_INIT \
     { (uint32_t)sizeof(sprat_policy), 0, 0, { 0 }, SPRAT_NO_SA, SPRAT_SELECTOR_INIT, \
       { 0 } }

@@ -47,6 +47,7 @@ int main(void)
 	test_policies();
 	test_config();
 	test_ehc();
+	test_ehc_sa();
 	test_frames();
 	test_mote();
 	return check_sum("abi_test");

@@ -289,7 +289,6 @@ Handle<sprat_ehc> make_ehc(int32_t want, uint8_t sn_lsb)
 	p.alignment = SPRAT_EHC_ALIGNMENT_8_BIT;
 	p.esp_spi_lsb = 8;
 	p.esp_sn_lsb = sn_lsb;
-	p.no_guard = 1; /* ping() has no checksum that is right */
 	p.selector.has_protocol = 1;
 	p.selector.protocol = 17;
 	sa.spi = 0x1001;
@@ -338,6 +337,72 @@ void diet_esp()
 	CHECK_EQ(counters[SPRAT_DROP_EHC_VERSION], 1);
 }
 
+/* SAs with a context. */
+void compressed_sas()
+{
+	sprat_ehc_params ehc = SPRAT_EHC_PARAMS_INIT;
+	sprat_sa_params out_params = params(SPRAT_OUT), in_params = params(SPRAT_IN);
+	sprat_sa *out = nullptr, *in = nullptr;
+	sprat_ehc *copy = nullptr;
+	sprat_ehc_stats stats = SPRAT_EHC_STATS_INIT;
+	sprat_seal_args args = SPRAT_SEAL_ARGS_INIT;
+	sprat_result result = fresh_result();
+	std::vector<uint64_t> counters(sprat_drop_count() + 1);
+	size_t count = counters.size();
+	Room room(ping());
+
+	ehc.ip_version = 6;
+	ehc.esp_spi_lsb = 9;
+	ehc.esp_sn_lsb = 8;
+	out_params.ehc = in_params.ehc = &ehc;
+	CHECK_EQ(sprat_sa_new(&out_params, 0, &out), SPRAT_E_EHC_LSB_OCTETS);
+	ehc.esp_spi_lsb = 8;
+	CHECK_EQ(sprat_sa_new(&out_params, 0, &out), SPRAT_OK);
+	CHECK_EQ(sprat_sa_new(&in_params, 0, &in), SPRAT_OK);
+	const Handle<sprat_sa> sender(out), receiver(in);
+	CHECK_EQ(sprat_seal(out, &room.buf, &args, &result), SPRAT_OK);
+	CHECK(result.verdict == SPRAT_VERDICT_FORWARD && result.hop_limit == 64);
+	CHECK_EQ(sprat_open(in, &room.buf, 0, &result), SPRAT_OK);
+	CHECK_EQ(result.verdict, SPRAT_VERDICT_DELIVER);
+	CHECK_EQ(sprat_sa_ehc_stats(in, &stats), SPRAT_OK);
+	CHECK(stats.packets == 1 && stats.octets_saved > 0);
+	CHECK_EQ(sprat_sa_drops(in, counters.data(), &count), SPRAT_OK);
+	CHECK_EQ(sprat_sa_drops(nullptr, counters.data(), &count), SPRAT_E_NULL);
+	CHECK_EQ(sprat_sa_ehc(in, &copy), SPRAT_OK);
+	const Handle<sprat_ehc> kept(copy);
+	CHECK_EQ(sprat_sa_ehc(in, nullptr), SPRAT_E_NULL);
+}
+
+void compressed_boundary()
+{
+	sprat_ehc_params ehc = SPRAT_EHC_PARAMS_INIT;
+	sprat_sa_params p = params(SPRAT_OUT);
+	sprat_ipsec *ipsec = nullptr;
+	sprat_ehc *copy = nullptr;
+	sprat_ehc_stats stats = SPRAT_EHC_STATS_INIT;
+	uint32_t plain = 9, compressed = 9, spi = 0;
+
+	ehc.ip_version = 6;
+	CHECK_EQ(sprat_ipsec_new(&ipsec), SPRAT_OK);
+	const Handle<sprat_ipsec> freed(ipsec);
+	CHECK_EQ(sprat_ipsec_add_sa(ipsec, &p, 0, &plain), SPRAT_OK);
+	p.ehc = &ehc;
+	CHECK_EQ(sprat_ipsec_add_sa(ipsec, &p, 0, &compressed), SPRAT_OK);
+	CHECK_EQ(sprat_ipsec_set_fallback(ipsec, compressed, plain), SPRAT_OK);
+	CHECK_EQ(sprat_ipsec_set_fallback(ipsec, plain, compressed), SPRAT_E_NOT_FOUND);
+	CHECK_EQ(sprat_ipsec_set_icv_trials(ipsec, 4, 10), SPRAT_OK);
+	CHECK_EQ(sprat_ipsec_set_icv_trials(ipsec, 0, 10), SPRAT_E_ARGUMENT);
+	CHECK_EQ(sprat_ipsec_icv_trials(ipsec), 0);
+	CHECK_EQ(sprat_ipsec_allocate_spi(ipsec, 8, 0, 77, &spi), SPRAT_OK);
+	CHECK(spi >= 256);
+	CHECK_EQ(sprat_ipsec_allocate_spi(ipsec, 40, 0, 77, &spi), SPRAT_E_ARGUMENT);
+	CHECK_EQ(sprat_ipsec_sa_ehc_stats(ipsec, compressed, &stats), SPRAT_OK);
+	CHECK_EQ(sprat_ipsec_sa_ehc_stats(ipsec, plain, &stats), SPRAT_E_NOT_FOUND);
+	CHECK_EQ(sprat_ipsec_sa_ehc(ipsec, compressed, &copy), SPRAT_OK);
+	const Handle<sprat_ehc> kept(copy);
+	CHECK_EQ(sprat_ipsec_sa_ehc(ipsec, 9, &copy), SPRAT_E_NOT_FOUND);
+}
+
 void motes()
 {
 	sprat_mote_sa tx, rx;
@@ -367,6 +432,8 @@ int main()
 	boundary_state(a.get(), b.get());
 	frames();
 	diet_esp();
+	compressed_sas();
+	compressed_boundary();
 	motes();
 	return check_sum("abi_test (C++)");
 }

@@ -10,8 +10,8 @@ SHARED_LIBS="-L$TARGET_DIR/cmake -lsprat -Wl,-rpath,$TARGET_DIR/cmake"
 SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 # What is shared by several programs, and what is only in the one of C.
 COMMON=$C/common.c
-ABI_TEST="$C/abi_test.c $C/test_config.c $C/test_ehc.c $C/test_frames.c $C/test_ipsec.c
-  $C/test_mote.c $C/test_packets.c $C/test_policies.c $C/test_refusals.c $C/test_sa.c"
+ABI_TEST="$C/abi_test.c $C/test_config.c $C/test_ehc.c $C/test_ehc_sa.c $C/test_frames.c
+  $C/test_ipsec.c $C/test_mote.c $C/test_packets.c $C/test_policies.c $C/test_refusals.c $C/test_sa.c"
 
 # libs shared|static [ARCHIVE]
 libs() {

@@ -177,6 +177,47 @@ int32_t add_policy(sprat_ipsec *ipsec, uint8_t direction, uint8_t action, uint32
 	return sprat_ipsec_add_policy(ipsec, &policy);
 }
 
+const uint8_t ehc_hello[58] = {
+	0x60, 0x01, 0x23, 0x45, 0x00, 0x12, 0x11, 0x40, 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 1,
+	0, 0, 0, 0, 0, 0, 0x10, 0x00, 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 2,
+	0, 0, 0, 0, 0, 0, 0x56, 0x78, 0x13, 0x89, 0x11, 0x94, 0x00, 0x12, 0x2a, 0xf0,
+	'H', 'e', 'l', 'l', 'o', ' ', 'd', 'i', 'e', 't',
+};
+
+sprat_addr v6_at(const uint8_t *octets)
+{
+	sprat_addr addr = { 6, { 0 } };
+
+	memcpy(addr.octets, octets, 16);
+	return addr;
+}
+
+void one_range(sprat_ports *ports, uint16_t first, uint16_t last)
+{
+	ports->kind = SPRAT_PORTS_RANGE;
+	ports->first = first;
+	ports->last = last;
+}
+
+sprat_ehc_params ehc_params(void)
+{
+	sprat_ehc_params params = SPRAT_EHC_PARAMS_INIT;
+
+	params.dscp_cda = SPRAT_EHC_DSCP_LOWER;
+	params.ecn_cda = SPRAT_EHC_ECN_LOWER;
+	params.flow_label_cda = SPRAT_EHC_FLOW_LABEL_LOWER;
+	params.alignment = SPRAT_EHC_ALIGNMENT_8_BIT;
+	params.ip_version = 6;
+	params.esp_spi_lsb = params.esp_sn_lsb = 8;
+	params.selector.source_first = params.selector.source_last = v6_at(ehc_hello + 8);
+	params.selector.destination_first = params.selector.destination_last = v6_at(ehc_hello + 24);
+	params.selector.has_protocol = 1;
+	params.selector.protocol = 17;
+	one_range(&params.selector.source_ports, 5001, 5001);
+	one_range(&params.selector.destination_ports, 4500, 4500);
+	return params;
+}
+
 void *widened(union wide *wide, const void *known, size_t size, uint32_t claim, uint8_t tail)
 {
 	memset(wide, 0, sizeof *wide);

@@ -47,6 +47,12 @@ sprat_seal_args seal_args(void);
 sprat_sa *sa_make(const sprat_sa_params *params);
 sprat_sa_info sa_info(const sprat_sa *sa);
 sprat_result result_init(void);
+/* Diet-ESP: a packet that is left out but for "Hello diet" by these attributes,
+ * SPI and number of 8 bits; both from the worked examples of the digest. */
+extern const uint8_t ehc_hello[58];
+sprat_ehc_params ehc_params(void);
+sprat_addr v6_at(const uint8_t *octets);
+void one_range(sprat_ports *ports, uint16_t first, uint16_t last);
 /* A policy for every packet. */
 int32_t add_policy(sprat_ipsec *ipsec, uint8_t direction, uint8_t action, uint32_t sa);
 
@@ -68,6 +74,7 @@ void test_ipsec(void);
 void test_policies(void);
 void test_config(void);
 void test_ehc(void);
+void test_ehc_sa(void);
 void test_frames(void);
 void test_mote(void);
 

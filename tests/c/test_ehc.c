@@ -3,49 +3,7 @@
 
 #define MAX_COUNTERS 64
 
-/* Worked example 1 of the digest: 2001:db8:0:1::1000 to 2001:db8:0:2::5678. */
-static const uint8_t hello[58] = {
-	0x60, 0x01, 0x23, 0x45, 0x00, 0x12, 0x11, 0x40, 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 1,
-	0, 0, 0, 0, 0, 0, 0x10, 0x00, 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 2,
-	0, 0, 0, 0, 0, 0, 0x56, 0x78, 0x13, 0x89, 0x11, 0x94, 0x00, 0x12, 0x2a, 0xf0,
-	'H', 'e', 'l', 'l', 'o', ' ', 'd', 'i', 'e', 't',
-};
 static const uint8_t text[] = "Hello diet";
-
-static sprat_addr at(const uint8_t *octets)
-{
-	sprat_addr addr = { 6, { 0 } };
-
-	memcpy(addr.octets, octets, 16);
-	return addr;
-}
-
-static void ports(sprat_ports *ports, uint16_t first, uint16_t last)
-{
-	ports->kind = SPRAT_PORTS_RANGE;
-	ports->first = first;
-	ports->last = last;
-}
-
-/* The attributes of the examples. */
-static sprat_ehc_params hello_params(void)
-{
-	sprat_ehc_params params = SPRAT_EHC_PARAMS_INIT;
-
-	params.dscp_cda = SPRAT_EHC_DSCP_LOWER;
-	params.ecn_cda = SPRAT_EHC_ECN_LOWER;
-	params.flow_label_cda = SPRAT_EHC_FLOW_LABEL_LOWER;
-	params.alignment = SPRAT_EHC_ALIGNMENT_8_BIT;
-	params.ip_version = 6;
-	params.esp_spi_lsb = params.esp_sn_lsb = 8;
-	params.selector.source_first = params.selector.source_last = at(hello + 8);
-	params.selector.destination_first = params.selector.destination_last = at(hello + 24);
-	params.selector.has_protocol = 1;
-	params.selector.protocol = 17;
-	ports(&params.selector.source_ports, 5001, 5001);
-	ports(&params.selector.destination_ports, 4500, 4500);
-	return params;
-}
 
 static sprat_ehc_sa hello_sa(void)
 {
@@ -78,7 +36,7 @@ static sprat_ehc *ehc_make(const sprat_ehc_params *params, const sprat_ehc_sa *s
 
 static sprat_ehc *hello_make(void)
 {
-	const sprat_ehc_params params = hello_params();
+	const sprat_ehc_params params = ehc_params();
 	const sprat_ehc_sa sa = hello_sa();
 
 	return ehc_make(&params, &sa);
@@ -105,14 +63,14 @@ static uint64_t drops_of(const sprat_ehc *ehc, int32_t reason)
 /* Sets a member of fresh parameters and looks at the status. */
 #define TRY(member, value, want)                                              \
 	do {                                                                  \
-		sprat_ehc_params p = hello_params();                          \
+		sprat_ehc_params p = ehc_params();                          \
 		const sprat_ehc_sa s = hello_sa();                            \
 		p.member = (value);                                           \
 		CHECK_EQ(try_new(&p, &s), want);                              \
 	} while (0)
 #define TRY_SA(member, value, want)                                           \
 	do {                                                                  \
-		const sprat_ehc_params p = hello_params();                    \
+		const sprat_ehc_params p = ehc_params();                    \
 		sprat_ehc_sa s = hello_sa();                                  \
 		s.member = (value);                                           \
 		CHECK_EQ(try_new(&p, &s), want);                              \
@@ -163,7 +121,7 @@ static void contradictions(void)
 	TRY(ip_version, 4, SPRAT_E_EHC_SELECTOR);
 	TRY_SA(outer_version, 4, SPRAT_E_EHC_OUTER_ID);
 	TRY(ip_version, 0, SPRAT_E_EHC_IP_VERSION);
-	sprat_ehc_params params = hello_params();
+	sprat_ehc_params params = ehc_params();
 	sprat_ehc_sa sa = hello_sa();
 	sa.udp = 1;
 	CHECK_EQ(try_new(&params, &sa), SPRAT_OK);
@@ -180,7 +138,7 @@ static void dscp_lists(void)
 {
 	static const uint8_t all[65] = { 0, 8, 10, 46, 34 };
 	static const uint8_t wrong[] = { 1, 64 };
-	sprat_ehc_params params = hello_params();
+	sprat_ehc_params params = ehc_params();
 	const sprat_ehc_sa sa = hello_sa();
 
 	params.dscp_cda = SPRAT_EHC_DSCP_SA;
@@ -201,7 +159,7 @@ static void dscp_lists(void)
 
 static void sizes(void)
 {
-	const sprat_ehc_params params = hello_params();
+	const sprat_ehc_params params = ehc_params();
 	const sprat_ehc_sa sa = hello_sa();
 	const uint32_t size = sizeof params;
 	sprat_ehc *ehc = hello_make();
@@ -229,7 +187,7 @@ static void worked_example(void)
 	outer.traffic_class = 0xb8;
 	outer.hop_limit = 1;
 	outer.flow = 7;
-	frame_set(&frame, hello, sizeof hello);
+	frame_set(&frame, ehc_hello, sizeof ehc_hello);
 	CHECK_EQ(sprat_ehc_compress(out, &frame.buf, &outer, &result), SPRAT_OK);
 	CHECK(result.verdict == SPRAT_VERDICT_FORWARD && result.reason == 0);
 	CHECK_EQ(result.spi, 0xa1b2c3d4);
@@ -240,7 +198,7 @@ static void worked_example(void)
 	CHECK_EQ(stats_of(out).octets_saved, 76 - 20);
 	CHECK_EQ(sprat_ehc_decompress(in, &frame.buf, 1, &outer, &result), SPRAT_OK);
 	CHECK(result.verdict == SPRAT_VERDICT_DELIVER && result.sn == 1);
-	CHECK(frame_holds(&frame, hello, sizeof hello));
+	CHECK(frame_holds(&frame, ehc_hello, sizeof ehc_hello));
 	CHECK_EQ(stats_of(in).octets_saved, 76 - 20);
 	sprat_ehc_free(out);
 	sprat_ehc_free(in);
@@ -249,20 +207,20 @@ static void worked_example(void)
 static void ports_of_a_range(void)
 {
 	static const uint8_t cte[] = "\x28Hello diet";
-	sprat_ehc_params params = hello_params();
+	sprat_ehc_params params = ehc_params();
 	const sprat_ehc_sa sa = hello_sa();
 	sprat_outer outer = SPRAT_OUTER_INIT;
 	sprat_result result = result_init();
 	struct frame frame;
 
-	ports(&params.selector.source_ports, 5000, 5007);
-	ports(&params.selector.destination_ports, 4496, 4511);
+	one_range(&params.selector.source_ports, 5000, 5007);
+	one_range(&params.selector.destination_ports, 4496, 4511);
 	sprat_ehc *ehc = ehc_make(&params, &sa);
-	frame_set(&frame, hello, sizeof hello);
+	frame_set(&frame, ehc_hello, sizeof ehc_hello);
 	CHECK_EQ(sprat_ehc_compress(ehc, &frame.buf, &outer, &result), SPRAT_OK);
 	CHECK(result.reason == 0 && frame_holds(&frame, cte, 11));
 	CHECK_EQ(sprat_ehc_decompress(ehc, &frame.buf, 1, &outer, &result), SPRAT_OK);
-	CHECK(result.reason == 0 && frame_holds(&frame, hello, sizeof hello));
+	CHECK(result.reason == 0 && frame_holds(&frame, ehc_hello, sizeof ehc_hello));
 	sprat_ehc_free(ehc);
 }
 
@@ -270,13 +228,13 @@ static void ports_of_a_range(void)
 static void between_the_bits_and_the_range(void)
 {
 	static const uint8_t cte[] = { 0x00, 'H', 'i' }, last[] = { 0xc0, 'H', 'i' };
-	sprat_ehc_params params = hello_params();
+	sprat_ehc_params params = ehc_params();
 	const sprat_ehc_sa sa = hello_sa();
 	sprat_outer outer = SPRAT_OUTER_INIT;
 	sprat_result result = result_init();
 	struct frame frame, before;
 
-	ports(&params.selector.source_ports, 5001, 5003);
+	one_range(&params.selector.source_ports, 5001, 5003);
 	sprat_ehc *ehc = ehc_make(&params, &sa);
 	frame_set(&frame, cte, sizeof cte);
 	before = frame;
@@ -306,16 +264,16 @@ static void transport(void)
 	params.alignment = SPRAT_EHC_ALIGNMENT_32_BIT;
 	params.esp_spi_lsb = params.esp_sn_lsb = 16;
 	sprat_ehc *ehc = ehc_make(&params, &sa);
-	frame_set(&frame, hello + 40, sizeof hello - 40);
+	frame_set(&frame, ehc_hello + 40, sizeof ehc_hello - 40);
 	CHECK_EQ(sprat_ehc_compress(ehc, &frame.buf, &outer, &result), SPRAT_E_ARGUMENT);
-	outer.source = at(hello + 8);
-	outer.destination = at(hello + 24);
+	outer.source = v6_at(ehc_hello + 8);
+	outer.destination = v6_at(ehc_hello + 24);
 	outer.protocol = 17;
 	CHECK_EQ(sprat_ehc_compress(ehc, &frame.buf, &outer, &result), SPRAT_OK);
 	CHECK(result.reason == 0 && frame_holds(&frame, cte, 16));
 	outer.protocol = 0;
 	CHECK_EQ(sprat_ehc_decompress(ehc, &frame.buf, 1, &outer, &result), SPRAT_OK);
-	CHECK(result.reason == 0 && frame_holds(&frame, hello + 40, sizeof hello - 40));
+	CHECK(result.reason == 0 && frame_holds(&frame, ehc_hello + 40, sizeof ehc_hello - 40));
 	CHECK_EQ(outer.protocol, 17);
 	sprat_ehc_free(ehc);
 }
@@ -339,9 +297,9 @@ static int32_t compress_reason(sprat_ehc *ehc, const uint8_t *packet, size_t len
 /* Sets an octet of the packet to another value. */
 static int32_t changed(sprat_ehc *ehc, size_t offset, uint8_t value)
 {
-	uint8_t packet[sizeof hello];
+	uint8_t packet[sizeof ehc_hello];
 
-	memcpy(packet, hello, sizeof packet);
+	memcpy(packet, ehc_hello, sizeof packet);
 	packet[offset] = value;
 	return compress_reason(ehc, packet, sizeof packet);
 }
@@ -357,16 +315,16 @@ static void refusals(void)
 	CHECK_EQ(changed(ehc, 41, 0x8a), SPRAT_DROP_EHC_PORT);
 	CHECK_EQ(changed(ehc, 5, 0x13), SPRAT_DROP_EHC_LENGTH);
 	CHECK_EQ(changed(ehc, 57, 'T'), SPRAT_DROP_EHC_CHECKSUM);
-	CHECK_EQ(compress_reason(ehc, hello, 20), SPRAT_DROP_EHC_TRUNCATED);
-	CHECK_EQ(compress_reason(ehc, hello, 0), SPRAT_DROP_EHC_TRUNCATED);
+	CHECK_EQ(compress_reason(ehc, ehc_hello, 20), SPRAT_DROP_EHC_TRUNCATED);
+	CHECK_EQ(compress_reason(ehc, ehc_hello, 0), SPRAT_DROP_EHC_TRUNCATED);
 	CHECK_EQ(stats_of(ehc).refused, 9);
 	CHECK_EQ(drops_of(ehc, SPRAT_DROP_EHC_TRUNCATED), 2);
 	CHECK_EQ(drops_of(ehc, SPRAT_DROP_EHC_PORT), 1);
 	CHECK_EQ(stats_of(ehc).packets, 0);
-	CHECK_EQ(compress_reason(ehc, hello, sizeof hello), 0);
+	CHECK_EQ(compress_reason(ehc, ehc_hello, sizeof ehc_hello), 0);
 	sprat_ehc_free(ehc);
 
-	sprat_ehc_params params = hello_params();
+	sprat_ehc_params params = ehc_params();
 	const sprat_ehc_sa sa = hello_sa();
 	params.no_guard = 1;
 	ehc = ehc_make(&params, &sa);
@@ -389,7 +347,7 @@ static void bad_cleartext(void)
 		{ { 'x', 'y', 0, 59 }, 4, SPRAT_DROP_DUMMY },
 		{ { 0x12, 0x34, 0, 41 }, 4, SPRAT_DROP_EHC_RESIDUE },
 	};
-	sprat_ehc_params params = hello_params();
+	sprat_ehc_params params = ehc_params();
 	const sprat_ehc_sa sa = hello_sa();
 	sprat_outer outer = SPRAT_OUTER_INIT;
 	sprat_result result = result_init();
@@ -437,7 +395,7 @@ static int32_t within(sprat_ehc *ehc, const uint8_t *octets, size_t len, const s
 /* The room that SHORT asks for suffices, one octet less does not. */
 static void short_buffers(void)
 {
-	sprat_ehc_params params = hello_params();
+	sprat_ehc_params params = ehc_params();
 	const sprat_ehc_sa sa = hello_sa();
 	sprat_result result = result_init();
 	/* "Hello diet", Padding 1 to 5 and its length: worked example 7. */
@@ -449,7 +407,7 @@ static void short_buffers(void)
 		const size_t room[2] = { 0, tail };
 		const int fits = tail >= 6;
 
-		CHECK_EQ(within(ehc, hello, sizeof hello, room, 0, &result),
+		CHECK_EQ(within(ehc, ehc_hello, sizeof ehc_hello, room, 0, &result),
 		         fits ? SPRAT_OK : SPRAT_E_SHORT);
 		CHECK_EQ(result.need_tail, fits ? 0 : 6);
 	}
@@ -465,7 +423,7 @@ static void short_buffers(void)
 
 static void wrong_calls(void)
 {
-	const sprat_ehc_params params = hello_params();
+	const sprat_ehc_params params = ehc_params();
 	const sprat_ehc_sa sa = hello_sa();
 	sprat_ehc *ehc = NULL;
 	sprat_outer outer = SPRAT_OUTER_INIT;
@@ -479,7 +437,7 @@ static void wrong_calls(void)
 	CHECK(ehc == NULL);
 	sprat_ehc_free(NULL);
 	ehc = hello_make();
-	frame_set(&frame, hello, sizeof hello);
+	frame_set(&frame, ehc_hello, sizeof ehc_hello);
 	CHECK_EQ(sprat_ehc_compress(NULL, buf, &outer, &result), SPRAT_E_NULL);
 	CHECK_EQ(sprat_ehc_compress(ehc, NULL, &outer, &result), SPRAT_E_NULL);
 	CHECK_EQ(sprat_ehc_compress(ehc, buf, NULL, &result), SPRAT_E_NULL);
@@ -499,7 +457,7 @@ static void wrong_calls(void)
 	buf->start = sizeof frame.memory;
 	CHECK_EQ(sprat_ehc_compress(ehc, buf, &outer, &result), SPRAT_E_ARGUMENT);
 	buf->start = HEAD;
-	CHECK(frame_holds(&frame, hello, sizeof hello));
+	CHECK(frame_holds(&frame, ehc_hello, sizeof ehc_hello));
 	CHECK(stats_of(ehc).packets == 0 && stats_of(ehc).refused == 0);
 	CHECK_EQ(sprat_ehc_get_stats(NULL, NULL), SPRAT_E_NULL);
 	CHECK_EQ(sprat_ehc_get_stats(ehc, NULL), SPRAT_E_NULL);
@@ -522,7 +480,7 @@ static void counters(void)
 
 static void headers(void)
 {
-	sprat_ehc_params params = hello_params();
+	sprat_ehc_params params = ehc_params();
 	const sprat_ehc_sa sa = hello_sa();
 	uint8_t out[9];
 	size_t len = sizeof out;
@@ -588,7 +546,7 @@ static unsigned residue(const sprat_ehc_row *rows, size_t count)
 static void rules(void)
 {
 	static const uint8_t classes[] = { 0, 8, 10, 46, 34 };
-	sprat_ehc_params params = hello_params();
+	sprat_ehc_params params = ehc_params();
 	const sprat_ehc_sa sa = hello_sa();
 	sprat_ehc_row rows[SPRAT_EHC_ROWS_MAX];
 	size_t count = SPRAT_EHC_ROWS_MAX;
@@ -596,7 +554,7 @@ static void rules(void)
 	params.dscp_cda = SPRAT_EHC_DSCP_SA;
 	params.dscp_list = classes;
 	params.dscp_list_len = sizeof classes;
-	ports(&params.selector.source_ports, 5001, 5003);
+	one_range(&params.selector.source_ports, 5001, 5003);
 	sprat_ehc *ehc = ehc_make(&params, &sa);
 	CHECK_EQ(sprat_ehc_explain(ehc, SPRAT_EHC_STRATUM_IIPC, 0, rows, &count), SPRAT_OK);
 	CHECK(count == 13 && residue(rows, count) == 3 + 2);
@@ -610,7 +568,7 @@ static void rules(void)
 	CHECK_TEXT(rows[1].mo_name, "match-mapping");
 	CHECK_TEXT(rows[1].cda_name, "mapping-sent");
 	CHECK(rows[7].fid == SPRAT_FID_SRC && rows[7].bits == 128 && rows[7].tv_len == 16 &&
-	      memcmp(rows[7].tv, hello + 8, 16) == 0);
+	      memcmp(rows[7].tv, ehc_hello + 8, 16) == 0);
 	CHECK(rows[9].fid == SPRAT_FID_SRC_PORT && rows[9].mo == SPRAT_EHC_MO_MSB);
 	CHECK(rows[9].mo_bits == 14 && rows[9].cda == SPRAT_EHC_CDA_LSB && rows[9].residue_bits == 2);
 	CHECK(rows[12].fid == SPRAT_FID_UDP_CKSUM && rows[12].cda == SPRAT_EHC_CDA_CHECKSUM);

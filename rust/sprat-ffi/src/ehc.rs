@@ -5,7 +5,7 @@ use sprat_core::diet_esp::{
     Context, Elided, MAX_HEADER, OuterFields, Pseudo, Restored, Stratum, generate, reconstruct,
 };
 use sprat_core::error::{DropCounters, DropReason};
-use sprat_core::ipsec::{Outcome, Verdict};
+use sprat_core::ipsec::{Outcome, Sa, Verdict};
 use sprat_core::num::Sn64;
 use sprat_core::selector::Flow;
 use sprat_core::trailer::{Form, Trailer};
@@ -305,10 +305,49 @@ fn take_header(
 }
 
 /// Packets refused for what the rules say.
-pub(crate) fn refusals(drops: &DropCounters) -> u64 {
+fn refusals(drops: &DropCounters) -> u64 {
     let of_rules = DropReason::EhcVersion..=DropReason::EhcMapping;
     let counted = DropReason::ALL.iter().filter(|r| of_rules.contains(r));
     counted.fold(0, |sum: u64, reason| sum.saturating_add(drops.of(*reason)))
+}
+
+fn handle(alone: Alone) -> *mut sprat_ehc {
+    Box::into_raw(Box::new(sprat_ehc(Handle::new(alone))))
+}
+
+/// A context like that of an SA.
+pub(crate) fn copy_of(sa: &Sa) -> Status<*mut sprat_ehc> {
+    let context = sa.context().ok_or(SPRAT_E_NOT_FOUND)?;
+    let (params, block, reorder) = match sa {
+        Sa::Outbound(sa) => (sa.params(), sa.terms().block(), 0),
+        Sa::Inbound(sa) => (sa.params(), sa.terms().block(), sa.reorder()),
+    };
+    Ok(handle(Alone {
+        context: context.clone(),
+        block,
+        esn: params.esn,
+        late: u64::from(match params.replay_window {
+            0 => reorder,
+            window => window,
+        }),
+        packets: 0,
+        octets_saved: 0,
+        drops: DropCounters::default(),
+    }))
+}
+
+/// What Diet-ESP has done for an SA.
+pub(crate) fn stats_of(sa: &Sa) -> Status<sprat_ehc_stats> {
+    sa.context().ok_or(SPRAT_E_NOT_FOUND)?;
+    let done = sa.ehc_stats();
+    Ok(sprat_ehc_stats {
+        packets: done.packets,
+        octets_saved: done.octets_saved,
+        refused: refusals(sa.drops()),
+        icv_trials: done.icv_trials,
+        resyncs: done.resyncs,
+        ..sprat_ehc_stats::default()
+    })
 }
 
 /// Makes a context for an SA whose ESP another program does; sprat_sa_params.ehc
@@ -331,20 +370,20 @@ pub unsafe extern "C" fn sprat_ehc_new(
         // SAFETY: forwarded to the caller.
         let (params, sa, out) = unsafe { (read(params)?, read(sa)?, reference_mut(out)?) };
         // SAFETY: forwarded to the caller.
-        let afrg = unsafe { params.afrg() }?;
-        let alone = Alone {
-            context: Context::new(afrg, &sa.carried()?).map_err(refused)?,
+        let ehc = unsafe { params.get() }?;
+        let late = match sa.replay_window {
+            0 => ehc.reorder,
+            window => window,
+        };
+        *out = handle(Alone {
+            context: Context::new(ehc.afrg, &sa.carried()?).map_err(refused)?,
             block: usize::from(sa.block),
             esn: flag(sa.esn)?,
-            late: u64::from(match sa.replay_window {
-                0 => params.reorder,
-                window => window,
-            }),
+            late: u64::from(late),
             packets: 0,
             octets_saved: 0,
             drops: DropCounters::default(),
-        };
-        *out = Box::into_raw(Box::new(sprat_ehc(Handle::new(alone))));
+        });
         Ok(())
     })
 }
@@ -383,7 +422,7 @@ unsafe fn run(
             let (outer, result) = (Out::new(outer)?, Out::new(result)?);
             let outcome = buf.with(|buf| alone.run((buf, &mut told, sn)))??;
             outer.write(&told);
-            report(outcome, result)
+            report(outcome.map(Into::into), result)
         }
     })
 }

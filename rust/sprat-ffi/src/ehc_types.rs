@@ -102,7 +102,18 @@ fn version(value: u8) -> Status<Option<Version>> {
 impl sprat_ehc_params {
     /// # Safety
     /// `dscp_list` points to `dscp_list_len` octets.
-    pub(crate) unsafe fn afrg(&self) -> Status<Afrg> {
+    pub(crate) unsafe fn get(&self) -> Status<Ehc> {
+        Ok(Ehc {
+            // SAFETY: forwarded.
+            afrg: unsafe { self.afrg() }?,
+            resync: self.resync,
+            reorder: self.reorder,
+        })
+    }
+
+    /// # Safety
+    /// `dscp_list` points to `dscp_list_len` octets.
+    unsafe fn afrg(&self) -> Status<Afrg> {
         if self.reserved != 0 || self.reserved_too != [0; 6] || self.resync > Ehc::MAX_RESYNC {
             return Err(SPRAT_E_ARGUMENT);
         }

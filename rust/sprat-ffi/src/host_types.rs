@@ -9,9 +9,10 @@ use sprat_core::esp::SealArgs;
 use sprat_core::ipsec::{Outcome, OuterFacts, Verdict};
 use sprat_core::selector::{AddrRange, PortRange, Selector};
 use sprat_core::time::Instant;
-use sprat_core::wire::ip::Version;
+use sprat_core::wire::ip::{Head, Version};
 
 use crate::boundary::{Status, Versioned, octets};
+use crate::ehc_types::sprat_ehc_params;
 use crate::status::SPRAT_E_ARGUMENT;
 use crate::types::sprat_addr;
 
@@ -122,8 +123,11 @@ pub struct sprat_result {
     pub udp_source_port: u16,
     /// UDP destination port around ESP, 0 without UDP.
     pub udp_destination_port: u16,
-    /// Must not be relied on.
-    pub reserved: u16,
+    /// Verdict FORWARD: TOS or Traffic Class of the packet, for a caller that
+    /// sends ESP without the header in front.
+    pub traffic_class: u8,
+    /// Verdict FORWARD: its TTL or Hop Limit.
+    pub hop_limit: u8,
     /// IPv6 flow label of that header, 0 in IPv4.
     pub flow_label: u32,
     /// Reason too-big: largest packet that would pass, octets.
@@ -142,6 +146,24 @@ pub struct sprat_result {
 // SAFETY: repr(C), size first, integers only.
 unsafe impl Versioned for sprat_result {
     const FIRST_SIZE: usize = size_of::<sprat_result>();
+}
+
+impl sprat_result {
+    /// Takes over what the packet that is to be sent says of itself.
+    pub(crate) fn leaves(mut self, packet: &[u8]) -> Self {
+        if let Ok(head) = Head::parse(packet) {
+            self.traffic_class = head.traffic_class;
+            self.hop_limit = head.hop_limit;
+            self.flow_label = head.flow_label;
+        }
+        self
+    }
+}
+
+impl From<Outcome> for sprat_result {
+    fn from(outcome: Outcome) -> Self {
+        (&outcome).into()
+    }
 }
 
 impl From<&Outcome> for sprat_result {
@@ -172,7 +194,8 @@ impl From<&Outcome> for sprat_result {
             destination: outcome.destination.into(),
             udp_source_port: outcome.udp_ports.0,
             udp_destination_port: outcome.udp_ports.1,
-            reserved: 0,
+            traffic_class: 0,
+            hop_limit: 0,
             flow_label: outcome.flow_label,
             mtu: u32::try_from(outcome.mtu).unwrap_or(u32::MAX),
             esp_offset: u32::try_from(outcome.esp_offset).unwrap_or(0),
@@ -462,11 +485,13 @@ pub struct sprat_sa_params {
     pub selectors_len: usize,
     /// Name for messages and counters, zero-terminated UTF-8; NULL = none.
     pub name: *const c_char,
+    /// Attributes of Diet-ESP; NULL = plain ESP.
+    pub ehc: *const sprat_ehc_params,
 }
 
 // SAFETY: repr(C), size first, integers and pointers.
 unsafe impl Versioned for sprat_sa_params {
-    const FIRST_SIZE: usize = size_of::<sprat_sa_params>();
+    const FIRST_SIZE: usize = core::mem::offset_of!(sprat_sa_params, ehc);
 }
 
 /// An SPD entry. Fill with SPRAT_POLICY_INIT.

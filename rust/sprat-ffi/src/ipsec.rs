@@ -9,6 +9,8 @@ use sprat_core::time::Instant;
 use crate::boundary::{
     Handle, Out, Status, copy_counters, guarded, octets, read, reference, reference_mut,
 };
+use crate::ehc::{self, sprat_ehc};
+use crate::ehc_types::sprat_ehc_stats;
 use crate::host_types::*;
 use crate::sa;
 use crate::status::*;
@@ -169,7 +171,10 @@ pub unsafe extern "C" fn sprat_ipsec_outbound(
         change(ipsec, |ipsec| {
             let (buf, args) = (reference_mut(buf)?, read(args)?);
             let (args, result) = (args.get()?, Out::new(result)?);
-            let outcome = buf.with(|buf| ipsec.outbound(buf, &args))?;
+            let outcome = buf.with(|buf| {
+                let outcome = ipsec.outbound(buf, &args);
+                sa::leaving(outcome, buf)
+            })?;
             sa::report(outcome, result)
         })
     }
@@ -196,7 +201,7 @@ pub unsafe extern "C" fn sprat_ipsec_inbound(
         change(ipsec, |ipsec| {
             let (buf, result) = (reference_mut(buf)?, Out::new(result)?);
             let outcome = buf.with(|buf| ipsec.inbound(buf, Instant(now_ms)))?;
-            sa::report(Ok(outcome), result)
+            sa::report(Ok(outcome.into()), result)
         })
     }
 }
@@ -221,7 +226,7 @@ pub unsafe extern "C" fn sprat_ipsec_inbound_esp(
             let (buf, outer) = (reference_mut(buf)?, read(outer)?);
             let (facts, result) = (outer.get()?, Out::new(result)?);
             let outcome = buf.with(|buf| ipsec.inbound_esp(buf, &facts, Instant(now_ms)))?;
-            sa::report(Ok(outcome), result)
+            sa::report(Ok(outcome.into()), result)
         })
     }
 }
@@ -347,6 +352,140 @@ pub unsafe extern "C" fn sprat_ipsec_drops(
     guarded(|| {
         // SAFETY: forwarded to the caller.
         unsafe { copy_counters(reference(ipsec)?.0.get()?.drops(), counters, count) }
+    })
+}
+
+/// As sprat_sa_ehc() for the SA of this number. Errors: NULL; NOT_FOUND, also if
+/// the SA has no context.
+///
+/// # Safety
+/// Pointers are NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sprat_ipsec_sa_ehc(
+    ipsec: *const sprat_ipsec,
+    number: u32,
+    out: *mut *mut sprat_ehc,
+) -> i32 {
+    guarded(|| {
+        // SAFETY: forwarded to the caller.
+        let (ipsec, out) = unsafe { (reference(ipsec)?.0.get()?, reference_mut(out)?) };
+        let (_, found) = ipsec.sa(number).ok_or(SPRAT_E_NOT_FOUND)?;
+        *out = ehc::copy_of(found)?;
+        Ok(())
+    })
+}
+
+/// As sprat_sa_ehc_stats() for the SA of this number. Errors: NULL; NOT_FOUND,
+/// also if the SA has no context; ARGUMENT (struct_size).
+///
+/// # Safety
+/// Pointers are NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sprat_ipsec_sa_ehc_stats(
+    ipsec: *const sprat_ipsec,
+    number: u32,
+    out: *mut sprat_ehc_stats,
+) -> i32 {
+    guarded(|| {
+        // SAFETY: forwarded to the caller.
+        let (ipsec, out) = unsafe { (reference(ipsec)?.0.get()?, Out::new(out)?) };
+        let (_, found) = ipsec.sa(number).ok_or(SPRAT_E_NOT_FOUND)?;
+        out.write(&ehc::stats_of(found)?);
+        Ok(())
+    })
+}
+
+/// Packets that do not fit the rules of the outbound SA `compressed` are sealed by
+/// the outbound SA `plain`, which has no Diet-ESP. Without this call they are
+/// dropped, with their reason. Errors: NULL; NOT_FOUND unless the numbers are
+/// those of such SAs.
+///
+/// # Safety
+/// `ipsec` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sprat_ipsec_set_fallback(
+    ipsec: *mut sprat_ipsec,
+    compressed: u32,
+    plain: u32,
+) -> i32 {
+    // SAFETY: forwarded to the caller.
+    unsafe {
+        change(ipsec, |ipsec| {
+            let set = ipsec.set_fallback(compressed, plain);
+            set.then_some(()).ok_or(SPRAT_E_NOT_FOUND)
+        })
+    }
+}
+
+/// Limits the work for packets whose compressed SPI fits several SAs: ICV checks
+/// for one packet, 1 to 8, and in a second beyond the first of each packet.
+/// Without this call 2 and 100. Errors: NULL; ARGUMENT.
+///
+/// # Safety
+/// `ipsec` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sprat_ipsec_set_icv_trials(
+    ipsec: *mut sprat_ipsec,
+    per_packet: u8,
+    per_second: u16,
+) -> i32 {
+    // SAFETY: forwarded to the caller.
+    unsafe {
+        change(ipsec, |ipsec| {
+            if !(1..=8).contains(&per_packet) {
+                return Err(SPRAT_E_ARGUMENT);
+            }
+            ipsec.set_icv_trials(per_packet, per_second);
+            Ok(())
+        })
+    }
+}
+
+/// How many ICV checks beyond the first of a packet there were because its
+/// compressed SPI fits several SAs. 0 for NULL.
+///
+/// # Safety
+/// `ipsec` is NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sprat_ipsec_icv_trials(ipsec: *const sprat_ipsec) -> u64 {
+    // SAFETY: forwarded to the caller.
+    let ipsec = unsafe { reference(ipsec) }.and_then(|ipsec| ipsec.0.get());
+    ipsec.map_or(0, |ipsec| ipsec.icv_trials())
+}
+
+/// For sprat_ipsec_allocate_spi(): the SA will have no Diet-ESP.
+pub const SPRAT_SPI_PLAIN: u8 = 255;
+
+/// Finds an SPI for an inbound SA that is yet to be added, so that no packet of
+/// any SA here can be taken for another's: *spi, host order. esp_spi_lsb is how
+/// many low bits of it will be sent, 0 to 32, or SPRAT_SPI_PLAIN. udp = 1: the SA
+/// will be in UDP, where some SPIs look like IKE. random decides which of the
+/// free ones: any number, best one that nobody can predict. Nothing is reserved:
+/// add the SA before the next call.
+///
+/// Errors: NULL; ARGUMENT; NOT_FOUND if no SPI is free.
+///
+/// # Safety
+/// Pointers are NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sprat_ipsec_allocate_spi(
+    ipsec: *const sprat_ipsec,
+    esp_spi_lsb: u8,
+    udp: u8,
+    random: u32,
+    spi: *mut u32,
+) -> i32 {
+    guarded(|| {
+        // SAFETY: forwarded to the caller.
+        let (ipsec, out) = unsafe { (reference(ipsec)?.0.get()?, reference_mut(spi)?) };
+        let lsb = match esp_spi_lsb {
+            SPRAT_SPI_PLAIN => None,
+            lsb @ 0..=32 => Some(lsb),
+            _ => return Err(SPRAT_E_ARGUMENT),
+        };
+        let found = ipsec.allocate_spi(lsb, flag(udp)?, random);
+        *out = found.ok_or(SPRAT_E_NOT_FOUND)?.0;
+        Ok(())
     })
 }
 

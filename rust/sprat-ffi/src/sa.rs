@@ -4,6 +4,7 @@ use core::ffi::{CStr, c_char};
 
 use sprat_core::buf::{PacketBuf, Short};
 use sprat_core::crypto::{Encr, EspSuite, Integ, IvSource, Keys, Suite};
+use sprat_core::diet_esp::Ehc;
 use sprat_core::esp::{InboundSa, OutboundSa, Place, SealArgs, SealError, Sealed};
 use sprat_core::ipsec::{Outcome, Sa, Verdict};
 use sprat_core::num::{Sn64, Spi};
@@ -15,8 +16,10 @@ use sprat_core::time::Instant;
 use sprat_core::wire::ip::{Head, proto};
 
 use crate::boundary::{
-    Handle, Out, Status, elements, guarded, octets, read, reference, reference_mut,
+    Handle, Out, Status, copy_counters, elements, guarded, octets, read, reference, reference_mut,
 };
+use crate::ehc::{self, sprat_ehc};
+use crate::ehc_types::{self, sprat_ehc_stats};
 use crate::host_types::*;
 use crate::status::*;
 use crate::types::sprat_buf;
@@ -138,6 +141,18 @@ fn refused(error: SaError) -> i32 {
     }
 }
 
+/// Attributes of Diet-ESP, if there are any.
+///
+/// # Safety
+/// `params.ehc` is NULL or valid, with its list.
+unsafe fn attributes(params: &sprat_sa_params) -> Status<Option<Ehc>> {
+    if params.ehc.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: forwarded.
+    unsafe { read(params.ehc)?.get() }.map(Some)
+}
+
 /// Builds the SA that C describes.
 ///
 /// # Safety
@@ -145,12 +160,17 @@ fn refused(error: SaError) -> i32 {
 pub(crate) unsafe fn build(params: &sprat_sa_params, now_ms: u64) -> Status<Sa> {
     let agreed = agreed(params)?;
     // SAFETY: forwarded.
-    let suite = unsafe { suite(params) }?;
+    let (suite, ehc) = unsafe { (suite(params)?, attributes(params)?) };
     let (last, now) = (Sn64(params.last_sn), Instant(now_ms));
     match params.direction {
-        SPRAT_OUT => OutboundSa::new(agreed, suite, last, now)
-            .map(Sa::Outbound)
-            .map_err(refused),
+        SPRAT_OUT => {
+            let sa = OutboundSa::new(agreed, suite, last, now).map_err(refused)?;
+            let compressed = match &ehc {
+                Some(ehc) => sa.compress(ehc),
+                None => Ok(sa),
+            };
+            compressed.map(Sa::Outbound).map_err(ehc_types::refused)
+        }
         SPRAT_IN => {
             // SAFETY: forwarded.
             let selectors = unsafe { elements(params.selectors, params.selectors_len) }?;
@@ -159,6 +179,9 @@ pub(crate) unsafe fn build(params: &sprat_sa_params, now_ms: u64) -> Status<Sa> 
                 .map(sprat_selector::get)
                 .collect::<Status<_>>()?;
             let mut sa = InboundSa::new(agreed, suite, selectors, now).map_err(refused)?;
+            if let Some(ehc) = &ehc {
+                sa = sa.compress(ehc).map_err(ehc_types::refused)?;
+            }
             sa.start_at(last);
             Ok(Sa::Inbound(sa))
         }
@@ -184,7 +207,7 @@ pub(crate) unsafe fn name_of(name: *const c_char) -> Status<String> {
 ///
 /// Errors: NULL; ARGUMENT for a field outside its range; KEY for a transform
 /// that is unknown or whose keys have another length; SA for parameters that
-/// contradict each other.
+/// contradict each other; EHC_* for attributes of Diet-ESP that make no context.
 ///
 /// # Safety
 /// Pointers are NULL or valid for the lengths beside them.
@@ -221,10 +244,10 @@ pub unsafe extern "C" fn sprat_sa_free(sa: *mut sprat_sa) {
 }
 
 /// Reports a packet: its result, or the room it needs.
-pub(crate) fn report(outcome: Result<Outcome, Short>, out: Out<sprat_result>) -> Status<()> {
+pub(crate) fn report(outcome: Result<sprat_result, Short>, out: Out<sprat_result>) -> Status<()> {
     match outcome {
-        Ok(outcome) => {
-            out.write(&sprat_result::from(&outcome));
+        Ok(result) => {
+            out.write(&result);
             Ok(())
         }
         Err(Short { head, tail }) => {
@@ -237,6 +260,20 @@ pub(crate) fn report(outcome: Result<Outcome, Short>, out: Out<sprat_result>) ->
             Err(SPRAT_E_SHORT)
         }
     }
+}
+
+/// The result of sealing, with what the packet in `buf` says of itself if it is to
+/// be sent.
+pub(crate) fn leaving(
+    outcome: Result<Outcome, Short>,
+    buf: &PacketBuf<'_>,
+) -> Result<sprat_result, Short> {
+    let outcome = outcome?;
+    let result = sprat_result::from(&outcome);
+    Ok(match outcome.verdict {
+        Verdict::Forward => result.leaves(buf.packet()),
+        _ => result,
+    })
 }
 
 /// Seals the IP packet in buf with an outbound SA, in place. With SPRAT_OK the
@@ -301,7 +338,7 @@ unsafe fn seal_with(
             let (args, result) = (args.get()?, Out::new(result)?);
             let outcome = buf.with(|buf| {
                 let known = outgoing(sa.params(), buf.packet());
-                sealed_outcome(known, seal(sa, buf, &args))
+                leaving(sealed_outcome(known, seal(sa, buf, &args)), buf)
             })?;
             report(outcome, result)
         }
@@ -390,7 +427,7 @@ pub unsafe extern "C" fn sprat_open(
         unsafe {
             let (buf, result) = (reference_mut(buf)?, Out::new(result)?);
             let outcome = buf.with(|buf| {
-                let received = received(buf.packet());
+                let received = received(sa, buf.packet());
                 match sa.open(buf, Instant(now_ms)) {
                     Ok(opened) => Outcome {
                         verdict: Verdict::Deliver,
@@ -404,13 +441,13 @@ pub unsafe extern "C" fn sprat_open(
                     },
                 }
             })?;
-            report(Ok(outcome), result)
+            report(Ok(outcome.into()), result)
         }
     })
 }
 
 /// What a received packet shows of itself before it is opened.
-fn received(packet: &[u8]) -> Outcome {
+fn received(sa: &InboundSa, packet: &[u8]) -> Outcome {
     let Ok(head) = Head::parse(packet) else {
         return Outcome::default();
     };
@@ -425,8 +462,18 @@ fn received(packet: &[u8]) -> Outcome {
     } else if head.protocol != proto::ESP {
         return outcome;
     }
-    let numbers = Place::find(packet, &head).and_then(|place| place.numbers(packet));
-    if let Ok((spi, low)) = numbers {
+    let Ok(place) = Place::find(packet, &head) else {
+        return outcome;
+    };
+    let numbers = match sa.context() {
+        None => place.numbers(packet).ok(),
+        Some(context) => {
+            let esp = place.esp(packet);
+            let low = context.received_sn(esp).filter(|_| context.shows_spi(esp));
+            low.map(|low| (context.spi(), low))
+        }
+    };
+    if let Some((spi, low)) = numbers {
         outcome.spi = spi.0;
         outcome.sn = u64::from(low);
     }
@@ -484,6 +531,55 @@ pub unsafe extern "C" fn sprat_sa_get_info(sa: *const sprat_sa, out: *mut sprat_
         // SAFETY: forwarded to the caller.
         let (sa, out) = unsafe { (reference(sa)?, Out::new(out)?) };
         out.write(&info(sa.0.get()?));
+        Ok(())
+    })
+}
+
+/// Copies how many packets an SA refused, by reason code, to counters; index 0 is
+/// unused. *count is the room in numbers and becomes sprat_drop_count() + 1.
+/// Errors: NULL; SHORT, with the need in *count.
+///
+/// # Safety
+/// Pointers are NULL or valid for the lengths beside them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sprat_sa_drops(
+    sa: *const sprat_sa,
+    counters: *mut u64,
+    count: *mut usize,
+) -> i32 {
+    guarded(|| {
+        // SAFETY: forwarded to the caller.
+        unsafe { copy_counters(reference(sa)?.0.get()?.drops(), counters, count) }
+    })
+}
+
+/// Makes a copy of the context of an SA, for sprat_ehc_explain() and to compare:
+/// it shares nothing with the SA and outlives it. On success *out is to be freed
+/// by sprat_ehc_free(). Errors: NULL; NOT_FOUND if the SA has none.
+///
+/// # Safety
+/// Pointers are NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sprat_sa_ehc(sa: *const sprat_sa, out: *mut *mut sprat_ehc) -> i32 {
+    guarded(|| {
+        // SAFETY: forwarded to the caller.
+        let (sa, out) = unsafe { (reference(sa)?, reference_mut(out)?) };
+        *out = ehc::copy_of(sa.0.get()?)?;
+        Ok(())
+    })
+}
+
+/// Tells what Diet-ESP has done for an SA. Errors: NULL; NOT_FOUND if the SA has
+/// no context; ARGUMENT (struct_size).
+///
+/// # Safety
+/// Pointers are NULL or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sprat_sa_ehc_stats(sa: *const sprat_sa, out: *mut sprat_ehc_stats) -> i32 {
+    guarded(|| {
+        // SAFETY: forwarded to the caller.
+        let (sa, out) = unsafe { (reference(sa)?, Out::new(out)?) };
+        out.write(&ehc::stats_of(sa.0.get()?)?);
         Ok(())
     })
 }
