@@ -166,9 +166,24 @@ pub enum ResidueError {
 
 /// Steps of at most 32 bits through a field: offset in it and count.
 fn steps(bits: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..bits)
-        .step_by(WORD)
-        .map(move |at| (at, WORD.min(bits - at)))
+    steps_from(0, bits)
+}
+
+fn steps_from(mut at: usize, bits: usize) -> impl Iterator<Item = (usize, usize)> {
+    core::iter::from_fn(move || {
+        let count = bits.checked_sub(at).filter(|left| *left > 0)?.min(WORD);
+        at += count;
+        Some((at - count, count))
+    })
+}
+
+/// Octets at the start of a field, of whose bits `known` are known, that can be
+/// handled as octets: those of addresses, which begin at an octet.
+fn whole_octets(d: &Descriptor<'_>, at: usize, known: usize) -> usize {
+    match d.tv {
+        Tv::Octets(_) if at.is_multiple_of(8) => known / 8,
+        _ => 0,
+    }
 }
 
 impl Tv<'_> {
@@ -189,7 +204,14 @@ impl Tv<'_> {
 /// Whether the first `known` bits of the field equal the target value's.
 fn matches(d: &Descriptor<'_>, header: &[u8], at: usize, known: usize) -> Option<bool> {
     let bits = usize::from(d.bits);
-    for (from, count) in steps(known) {
+    let whole = whole_octets(d, at, known);
+    if let (Tv::Octets(value), true) = (d.tv, whole > 0) {
+        let field = header.get(at / 8..)?.get(..whole)?;
+        if field != value.get(..whole)? {
+            return Some(false);
+        }
+    }
+    for (from, count) in steps_from(whole * 8, known) {
         if bits_at(header, at + from, count)? != d.tv.part(bits, from, count)? {
             return Some(false);
         }
@@ -268,7 +290,13 @@ fn restore_field(
     }
     if matches!(d.cda, Cda::NotSent | Cda::Lsb) {
         let known = bits - sent;
-        for (part, count) in steps(known) {
+        let whole = whole_octets(d, at, known);
+        if let (Tv::Octets(value), true) = (d.tv, whole > 0) {
+            let field = header.get_mut(at / 8..).and_then(|h| h.get_mut(..whole));
+            let value = value.get(..whole).ok_or(truncated)?;
+            field.ok_or(truncated)?.copy_from_slice(value);
+        }
+        for (part, count) in steps_from(whole * 8, known) {
             let value = d.tv.part(bits, part, count).ok_or(truncated)?;
             put_bits(header, at + part, count, value).ok_or(truncated)?;
         }
