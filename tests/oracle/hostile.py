@@ -124,11 +124,13 @@ class Peer:
         return self.payload(octets[: self.rng.randrange(needed)]) if needed else None
 
     def any_payload(self) -> Made:
-        """Octets of no meaning behind the keys; of several protocols one would have to be parsed."""
-        return self.payload(self.rng.randbytes(self.rng.randint(0, 80))) if self.ctx.proto else None
+        """Octets of no meaning behind the keys, where the rule gives them all a place."""
+        ruled = self.ctx.proto and self.ctx.iipc
+        return self.payload(self.rng.randbytes(self.rng.randint(0, 80))) if ruled else None
 
     def any_clear(self) -> Made:
-        return self.clear(self.rng.randbytes(self.rng.randint(0, 40))) if self.ctx.proto else None
+        ruled = self.ctx.proto and self.ctx.iipc
+        return self.clear(self.rng.randbytes(self.rng.randint(0, 40))) if ruled else None
 
     def other_residue(self, rule_fid: str, value: int) -> Made:
         """The same packet with other bits for one field."""
