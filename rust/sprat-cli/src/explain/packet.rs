@@ -2,12 +2,13 @@
 
 use sprat_config::{Config, SaConfig};
 use sprat_core::buf::PacketBuf;
-use sprat_core::crypto::{EspSuite, IvSource, Numbers};
+use sprat_core::crypto::{EspSuite, IvSource, Numbers, Suite};
 use sprat_core::diet_esp::{Context, Stratum};
 use sprat_core::error::DropReason;
 use sprat_core::esp::{OutboundSa, Place, SealArgs, SealError, Terms};
 use sprat_core::ipsec::Verdict;
 use sprat_core::num::Sn64;
+use sprat_core::sa::Mode;
 use sprat_core::schc::{Cda, Descriptor, Fid, bits_at};
 use sprat_core::time::Instant;
 use sprat_core::trailer::Form;
@@ -177,54 +178,67 @@ struct Cut<'a, S> {
 }
 
 fn layers(
-    terms: Terms<'_, sprat_core::crypto::Suite>,
+    terms: Terms<'_, Suite>,
     (sn, inner): (Sn64, &[u8]),
     outer: &[u8],
 ) -> Result<Explained, Refused> {
-    let whole = || Refused::from(DropReason::Malformed);
+    let head = Head::parse(outer).map_err(|_| malformed())?;
+    let place = Place::find(outer, &head)?;
+    let esp = place.esp(outer);
+    // In transport mode the IP header stays outside.
+    let skipped = match terms.params.mode {
+        Mode::Transport => head.upper_at,
+        Mode::Tunnel(_) => 0,
+    };
+    let headers = inner.get(skipped..).ok_or_else(malformed)?;
+    let cut = cut(terms, (sn, inner), headers, esp)?;
+    let (trailer, iipc_len) = ctec(&cut)?;
+    Ok(Explained {
+        sn: sn.0,
+        inner: inner.to_vec(),
+        layers: vec![iipc(&cut, iipc_len)?, trailer, cipher(&cut), eec(&cut)],
+        esp: esp.to_vec(),
+        plain: plain_len(&cut),
+    })
+}
+
+fn malformed() -> Refused {
+    DropReason::Malformed.into()
+}
+
+fn cut<'a>(
+    terms: Terms<'a, Suite>,
+    (sn, inner): (Sn64, &[u8]),
+    headers: &'a [u8],
+    esp: &'a [u8],
+) -> Result<Cut<'a, Suite>, Refused> {
     let context = terms
         .context
         .ok_or_else(|| Refused::Words("the SA is plain ESP".to_owned()))?;
-    let head = Head::parse(outer).map_err(|_| whole())?;
-    let place = Place::find(outer, &head)?;
-    let esp = place.esp(outer);
-    let (header, body) = esp.split_at_checked(terms.header_len()).ok_or_else(whole)?;
-    let (iv_len, icv_len) = (terms.suite.iv_len(), terms.suite.icv_len());
+    let at = esp.split_at_checked(terms.header_len());
+    let (header, body) = at.ok_or_else(malformed)?;
     let numbers = Numbers {
         spi: context.spi(),
         sn,
         esn: terms.params.esn,
     };
     let mut clear = body.to_vec();
-    terms
-        .suite
-        .open(&numbers, &mut clear)
-        .map_err(|_| Refused::from(DropReason::Integrity))?;
-    let end = body.len().checked_sub(icv_len).ok_or_else(whole)?;
-    let part = |from: usize, to: usize| body.get(from..to).ok_or_else(whole);
-    // In transport mode the IP header stays outside.
-    let skipped = context.outer().map_or(head.upper_at, |_| 0);
-    let cut = Cut {
+    let opened = terms.suite.open(&numbers, &mut clear);
+    opened.map_err(|_| Refused::from(DropReason::Integrity))?;
+    let (iv_len, icv_len) = (terms.suite.iv_len(), terms.suite.icv_len());
+    let end = body.len().checked_sub(icv_len).ok_or_else(malformed)?;
+    let part = |from: usize, to: usize| body.get(from..to).ok_or_else(malformed);
+    Ok(Cut {
         terms,
         context,
         numbers,
         protocol: protocol_of(context, inner),
-        headers: inner.get(skipped..).ok_or_else(whole)?,
+        headers,
         header,
         iv: part(0, iv_len)?,
         ciphertext: part(iv_len, end)?,
         icv: part(end, body.len())?,
-        cte: clear.get(iv_len..end).ok_or_else(whole)?.to_vec(),
-    };
-    let ctec = ctec(&cut)?;
-    let iipc_len = ctec.1;
-    let layers = vec![iipc(&cut, iipc_len)?, ctec.0, cipher(&cut), eec(&cut)];
-    Ok(Explained {
-        sn: sn.0,
-        inner: inner.to_vec(),
-        layers,
-        esp: esp.to_vec(),
-        plain: plain_len(&cut),
+        cte: clear.get(iv_len..end).ok_or_else(malformed)?.to_vec(),
     })
 }
 
@@ -337,7 +351,7 @@ fn ctec<S: EspSuite>(cut: &Cut<'_, S>) -> Result<(Layer, usize), Refused> {
     Ok((layer, trailer.payload_len))
 }
 
-fn cipher(cut: &Cut<'_, sprat_core::crypto::Suite>) -> Layer {
+fn cipher(cut: &Cut<'_, Suite>) -> Layer {
     let nonce = cut.terms.suite.nonce(&cut.numbers, cut.iv);
     let aad = cut.terms.suite.aad(&cut.numbers);
     let all = [
