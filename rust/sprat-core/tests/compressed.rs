@@ -12,7 +12,7 @@ use core::net::IpAddr;
 use sprat_core::buf::PacketBuf;
 use sprat_core::crypto::{Encr, Integ, Keys, Suite};
 use sprat_core::diet_esp::{
-    Afrg, Alignment, DscpCda, EcnCda, Ehc, EspTrailer, FlowLabelCda, OuterFields,
+    Afrg, Alignment, DscpCda, EcnCda, Ehc, EspTrailer, FlowLabelCda, IipcProfile, OuterFields,
 };
 use sprat_core::error::DropReason;
 use sprat_core::esp::{InboundSa, OutboundSa, SealArgs, SealError};
@@ -134,6 +134,44 @@ fn the_first_worked_example() {
     assert_eq!(open(&mut rx, &sealed).unwrap(), hex(INNER));
     assert_eq!((rx.ehc_stats().octets_saved, rx.usage().packets), (56, 1));
     assert_eq!(open(&mut rx, &sealed), Err(DropReason::Replay));
+}
+
+/// The receiver would take it for an IPv6 packet.
+#[test]
+fn another_version_is_refused_where_nothing_is_compressed() {
+    let mut v4 = hex("45000026beef400040118f85c000020ac6336414138911940012008b");
+    v4.extend(b"Hello diet");
+    let whole = Afrg {
+        iipc_profile: IipcProfile::NotCompressed,
+        selector: Selector::ANY,
+        ..lower(8, 8)
+    };
+    for esp_trailer in [EspTrailer::Mandatory, EspTrailer::Optional] {
+        let mut tx = outbound(
+            0xa1b2_c3d4,
+            Afrg {
+                esp_trailer,
+                ..whole
+            },
+        );
+        let refused = seal(&mut tx, &v4);
+        assert_eq!(refused, Err(SealError::Dropped(DropReason::EhcVersion)));
+        assert!(seal(&mut tx, &hex(INNER)).is_ok());
+    }
+    let both = Afrg {
+        esp_trailer: EspTrailer::Mandatory,
+        ip_version: None,
+        ..whole
+    };
+    let (mut tx, mut rx) = (
+        outbound(0xa1b2_c3d4, both),
+        inbound(0xa1b2_c3d4, Ehc::new(both)),
+    );
+    for packet in [v4, hex(INNER)] {
+        let sealed = seal(&mut tx, &packet).unwrap();
+        let opened = open(&mut rx, &sealed).unwrap();
+        assert_eq!(opened[12..], packet[12..]);
+    }
 }
 
 #[test]

@@ -357,6 +357,14 @@ fn elide(
     split: &Split,
 ) -> Result<Elided, DropReason> {
     match split {
+        // Where inner headers are left alone, the receiver still takes what it does
+        // not read for the version that was agreed.
+        Split::Tunnel { next_header, .. }
+            if !context.afrg().compresses_inner()
+                && context.next_header().is_some_and(|n| n != *next_header) =>
+        {
+            Err(DropReason::EhcVersion)
+        }
         Split::Tunnel { .. } => context.compress_packet(packet),
         Split::Transport {
             at, next_header, ..
