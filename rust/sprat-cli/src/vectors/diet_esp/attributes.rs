@@ -119,6 +119,9 @@ pub fn alignment(bits: u64) -> Result<Alignment, String> {
 }
 
 fn dscp_list(context: Members<'_>) -> Result<DscpList, String> {
+    if context.get("dscp_list").is_none() {
+        return Ok(DscpList::EMPTY);
+    }
     let values = context.list("dscp_list")?.iter();
     let values: Option<Vec<u8>> = values
         .map(|value| u8::try_from(value.as_u64()?).ok())
@@ -153,9 +156,14 @@ fn addresses(context: Members<'_>, name: &str, version: Version) -> Result<AddrR
 }
 
 fn ports(context: Members<'_>, name: &str) -> Result<PortRange, String> {
-    let first: u16 = context.number(&format!("{name}_start"))?;
-    let last: u16 = context.number(&format!("{name}_end"))?;
-    match (first, last) {
+    let end = |end: &str| {
+        let name = format!("{name}_{end}");
+        match context.get(&name) {
+            Some(Value::String(text)) => text.parse().map_err(|_| format!("{name:?} is no port")),
+            _ => context.number::<u16>(&name),
+        }
+    };
+    match (end("start")?, end("end")?) {
         (u16::MAX, 0) => Ok(PortRange::Opaque),
         (first, last) if first <= last => Ok(PortRange::Range { first, last }),
         _ => Err(format!("{name:?} is no range")),

@@ -65,7 +65,7 @@ fn context(members: Members<'_>, spi: Spi) -> Result<Context, String> {
         Some(Some("Transport")) => false,
         _ => return Err("unknown mode".to_owned()),
     };
-    let trailer_only = flag(members, "trailer_only", false)?;
+    let trailer_only = flag(members, "trailer_only")?;
     let inner = version("ip_version")?;
     let selector = selector(members, inner)?;
     let lsb = (
@@ -79,8 +79,8 @@ fn context(members: Members<'_>, spi: Spi) -> Result<Context, String> {
         afrg.iipc_profile = IipcProfile::DietEsp;
         afrg.ehc2019 = Ehc2019 {
             udplite_whole: udplite_whole(members)?,
-            tcp_options: flag(members, "tcp_options", true)?,
-            tcp_urgent: flag(members, "tcp_urgent", true)?,
+            tcp_options: flag(members, "tcp_options")?,
+            tcp_urgent: flag(members, "tcp_urgent")?,
         };
         // Low octets of a number that moves are not what an SA can know.
         if members.get("tcp_lsb").is_some() && members.number::<u8>("tcp_lsb")? != 4 {
@@ -95,10 +95,11 @@ fn context(members: Members<'_>, spi: Spi) -> Result<Context, String> {
     Context::new(afrg, &carried).map_err(|error| error.to_string())
 }
 
-fn flag(members: Members<'_>, name: &str, default: bool) -> Result<bool, String> {
+/// What is not there is false.
+fn flag(members: Members<'_>, name: &str) -> Result<bool, String> {
     match members.get(name) {
         Some(_) => members.flag(name),
-        None => Ok(default),
+        None => Ok(false),
     }
 }
 

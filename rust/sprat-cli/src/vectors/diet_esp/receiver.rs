@@ -182,20 +182,20 @@ fn in_transport(
 /// The reasons that a class of refusal stands for.
 fn class(name: &str) -> Result<&'static [DropReason], String> {
     use DropReason as R;
-    Ok(match name {
-        "short" | "trailer" => &[R::Malformed],
-        "spi" => &[R::NoSa],
-        "sn" => &[R::SnExhausted, R::InvalidZero],
-        "replay" => &[R::Replay, R::TooOld],
-        "icv" => &[R::Integrity],
-        "padding" => &[R::BadPadding],
+    Ok(match name.to_lowercase().as_str() {
+        "short" | "too short" | "trailer" => &[R::Malformed],
+        "spi" | "no sa" => &[R::NoSa],
+        "sn" | "sequence number" => &[R::SnExhausted, R::InvalidZero],
+        "replay" | "too old" => &[R::Replay, R::TooOld],
+        "icv" | "integrity" => &[R::Integrity],
+        "padding" | "bad padding" => &[R::BadPadding],
         "dummy" => &[R::Dummy],
         "residue truncated" => &[R::EhcResidue],
         "mapping index" => &[R::EhcMapping],
         "next header" | "inner" | "options" | "fragment" | "too long" => &[R::BadInner],
         "ecn" => &[R::Ecn],
         "selector" => &[R::Selector],
-        other => return Err(format!("unknown reason {other:?}")),
+        _ => return Err(format!("unknown reason {name:?}")),
     })
 }
 
