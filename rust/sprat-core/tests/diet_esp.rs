@@ -6,7 +6,7 @@ mod drawn;
 
 use std::net::IpAddr;
 
-use drawn::{Way, config, packet_fits, returned, segment_fits, way};
+use drawn::{Way, config, packet_fits, residue_bits, returned, segment_fits, trailer, way};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -223,6 +223,25 @@ proptest! {
             let (header, residue) = context.header_and_residue(way.protected().0.protocol);
             prop_assert_eq!((header, residue), (elided.header_len, elided.residue.octets().len()));
             prop_assert!(header - residue <= context.most_growth());
+        }
+    }
+
+    #[test]
+    fn the_sizes_are_those_of_the_text(way in way(), block in prop::sample::select(vec![1, 8, 16])) {
+        let context = way.context();
+        let (pad_length, next_header, align) = trailer(&way, block);
+        let form = context.trailer(block);
+        prop_assert_eq!((usize::from(form.pad_length), usize::from(form.next_header)), (pad_length, next_header));
+        let cte = padded(&form, way.packet.len());
+        prop_assert!(cte.is_multiple_of(align) && cte < way.packet.len() + pad_length + next_header + align);
+        let lsb = way.afrg.esp_spi_lsb + way.afrg.esp_sn_lsb;
+        prop_assert_eq!(context.header_len() * 8, usize::from(lsb));
+        let bits = match way.afrg.compresses_inner() {
+            true => residue_bits(&way, way.protected().0.protocol),
+            false => 0,
+        };
+        if let Ok(elided) = way.compress(&context) {
+            prop_assert_eq!(elided.residue.bits(), usize::try_from(bits).unwrap());
         }
     }
 

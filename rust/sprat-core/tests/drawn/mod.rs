@@ -649,3 +649,74 @@ pub fn returned(way: &Way) -> Vec<u8> {
     }
     packet
 }
+
+/// Bits of residue (digest section 4, and section 3 of the forms of 2016 to 2019).
+pub fn residue_bits(way: &Way, protocol: u8) -> u32 {
+    let afrg = &way.afrg;
+    let selector = &afrg.selector;
+    let old = afrg.profile == Profile::Ehc2019;
+    let sent = |ends: Option<(u128, u128)>, width: u32| {
+        ends.map_or(width, |(first, last)| width - common(first, last, width))
+    };
+    let named = if selector.protocol.is_some() { 0 } else { 8 };
+    let v6 = afrg.ip_version == Some(Version::V6);
+    let width = if v6 { 128 } else { 32 };
+    let addresses = sent(address_ends(&selector.source), width)
+        + sent(address_ends(&selector.destination), width);
+    let over_v6 = way.carried.outer == Some(Version::V6);
+    let ip = match (old, v6) {
+        _ if way.carried.outer.is_none() => 0,
+        // Traffic Class and Flow Label with Version, or TOS and Identification.
+        (true, true) => named + addresses + if over_v6 { 0 } else { 32 },
+        (true, false) => named + addresses + 24,
+        (false, true) => named + addresses + marks(afrg, 20),
+        // IHL, flags and offset.
+        (false, false) => named + addresses + marks(afrg, 16) + 20,
+    };
+    if covered(afrg, protocol) == 0 {
+        return ip;
+    }
+    let ports = sent(port_ends(&selector.source_ports), 16)
+        + sent(port_ends(&selector.destination_ports), 16);
+    let if_so = |flag: bool, bits: u32| if flag { bits } else { 0 };
+    let agreed = &afrg.ehc2019;
+    let rest = match protocol {
+        // Numbers, flags and window; offset and reserved bits; Urgent Pointer.
+        TCP if old => 64 + 24 + if_so(agreed.tcp_options, 8) + if_so(agreed.tcp_urgent, 16),
+        TCP => 112,
+        SCTP => 32,
+        UDP_LITE if old => if_so(!agreed.udplite_whole, 32),
+        _ => 0,
+    };
+    ip + ports + rest
+}
+
+/// DSCP, ECN and a label of `label` bits.
+fn marks(afrg: &Afrg, label: u32) -> u32 {
+    let dscp = match afrg.dscp_cda {
+        DscpCda::NotCompressed => 6,
+        DscpCda::Lower => 0,
+        // As many bits as the last index has.
+        DscpCda::Sa => usize::BITS - (afrg.dscp_list.values().len() - 1).leading_zeros(),
+    };
+    let ecn = if afrg.ecn_cda == EcnCda::Lower { 0 } else { 2 };
+    let sent = afrg.flow_label_cda == FlowLabelCda::NotCompressed;
+    dscp + ecn + if sent { label } else { 0 }
+}
+
+/// Octets of Pad Length and Next Header, and what all is a multiple of (digest
+/// section 6).
+pub fn trailer(way: &Way, block: usize) -> (usize, usize, usize) {
+    let align = match way.afrg.alignment {
+        Alignment::Bits8 => 1,
+        Alignment::Bits16 => 2,
+        Alignment::Bits32 => 4,
+        Alignment::Bits64 => 8,
+    };
+    let align = align.max(block);
+    if way.afrg.esp_trailer == EspTrailer::Mandatory {
+        return (1, 1, align);
+    }
+    let any = way.carried.outer.is_none() && way.afrg.selector.protocol.is_none();
+    (usize::from(align > 1), usize::from(any), align)
+}
