@@ -330,6 +330,13 @@ static void refusals(void)
 	ehc = ehc_make(&params, &sa);
 	CHECK_EQ(changed(ehc, 57, 'T'), 0);
 	sprat_ehc_free(ehc);
+	/* Headers that are sent as they are: the receiver believes their length. */
+	params.iipc_profile = SPRAT_EHC_IIPC_NOT_COMPRESSED;
+	ehc = ehc_make(&params, &sa);
+	CHECK_EQ(changed(ehc, 57, 'T'), 0);
+	CHECK_EQ(changed(ehc, 5, 0x11), SPRAT_DROP_EHC_LENGTH);
+	CHECK_EQ(changed(ehc, 5, 0x13), SPRAT_DROP_NOT_IP);
+	sprat_ehc_free(ehc);
 }
 
 /* What an authentic peer could send and must not. */

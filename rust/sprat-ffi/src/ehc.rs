@@ -116,6 +116,10 @@ impl Alone {
                 if !fits {
                     return Err(DropReason::EhcVersion);
                 }
+                // Behind a packet that is shorter than its octets TFC padding would end it.
+                if elided.header_len == 0 && head.total_len != packet.len() {
+                    return Err(DropReason::EhcLength);
+                }
                 self.admits(&head.flow(packet))?;
                 Ok((elided, next_header))
             }
