@@ -35,9 +35,11 @@ build_cxx() {
   "$1" -std=c++11 $WARN -O1 -g -I"$ROOT/include" $4 "$C/abi_test.cpp" $3 -o "$2"
 }
 
-# The vectors as a C header in $WORK; false where there is no python3.
+# The vectors as C headers in $WORK; false where there is no python3.
+VECTORS="vectors ehc_vectors"
 vectors_header() {
-  have python3 && python3 -B "$C/vectors.py" "$ROOT/tests/vectors/esp.json" >"$WORK/vectors.h"
+  have python3 && python3 -B "$C/vectors.py" "$ROOT/tests/vectors/esp.json" >"$WORK/vectors.h" &&
+    python3 -B "$C/ehc_vectors.py" "$ROOT/tests/vectors/diet-esp.json" >"$WORK/ehc_vectors.h"
 }
 
 # Does this compiler link a program with sanitizers?
