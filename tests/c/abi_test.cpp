@@ -316,6 +316,9 @@ void diet_esp()
 	CHECK(result.verdict == SPRAT_VERDICT_FORWARD && room.packet().size() == 40 + 4);
 	CHECK_EQ(sprat_ehc_header(ehc.get(), 0x102, header.data(), &len), SPRAT_OK);
 	CHECK(header[0] == 0x01 && header[1] == 0x02);
+	len = 1;
+	CHECK_EQ(sprat_ehc_header(ehc.get(), 0x102, header.data(), &len), SPRAT_E_SHORT);
+	CHECK_EQ(len, 2);
 	CHECK_EQ(sprat_ehc_sn(ehc.get(), header.data(), 2, 0x100, &sn), SPRAT_OK);
 	CHECK_EQ(sn, 0x102);
 	CHECK_EQ(sprat_ehc_sn(ehc.get(), header.data(), 1, 0, &sn), SPRAT_E_PACKET);
@@ -330,11 +333,16 @@ void diet_esp()
 	CHECK_EQ(result.reason, SPRAT_DROP_EHC_VERSION);
 	CHECK_EQ(sprat_ehc_explain(ehc.get(), SPRAT_EHC_STRATUM_IIPC, 0, rows.data(), &count), SPRAT_OK);
 	CHECK(count == 13 && std::string(rows[12].name) == "UDP.CKSUM");
+	CHECK_EQ(sprat_ehc_explain(ehc.get(), 3, 0, rows.data(), &count), SPRAT_E_ARGUMENT);
+	CHECK_EQ(sprat_ehc_get_stats(nullptr, &stats), SPRAT_E_NULL);
 	CHECK_EQ(sprat_ehc_get_stats(ehc.get(), &stats), SPRAT_OK);
 	CHECK(stats.packets == 2 && stats.refused == 1 && stats.octets_saved == 2 * (8 + 56 - 46));
 	count = counters.size();
 	CHECK_EQ(sprat_ehc_drops(ehc.get(), counters.data(), &count), SPRAT_OK);
 	CHECK_EQ(counters[SPRAT_DROP_EHC_VERSION], 1);
+	count = 1;
+	CHECK_EQ(sprat_ehc_drops(ehc.get(), counters.data(), &count), SPRAT_E_SHORT);
+	CHECK_EQ(sprat_ehc_compress(ehc.get(), nullptr, &outer, &result), SPRAT_E_NULL);
 }
 
 /* SAs with a context. */
@@ -366,6 +374,8 @@ void compressed_sas()
 	CHECK_EQ(result.verdict, SPRAT_VERDICT_DELIVER);
 	CHECK_EQ(sprat_sa_ehc_stats(in, &stats), SPRAT_OK);
 	CHECK(stats.packets == 1 && stats.octets_saved > 0);
+	stats.struct_size = 1;
+	CHECK_EQ(sprat_sa_ehc_stats(in, &stats), SPRAT_E_ARGUMENT);
 	CHECK_EQ(sprat_sa_drops(in, counters.data(), &count), SPRAT_OK);
 	CHECK_EQ(sprat_sa_drops(nullptr, counters.data(), &count), SPRAT_E_NULL);
 	CHECK_EQ(sprat_sa_ehc(in, &copy), SPRAT_OK);
@@ -392,7 +402,7 @@ void compressed_boundary()
 	CHECK_EQ(sprat_ipsec_set_fallback(ipsec, plain, compressed), SPRAT_E_NOT_FOUND);
 	CHECK_EQ(sprat_ipsec_set_icv_trials(ipsec, 4, 10), SPRAT_OK);
 	CHECK_EQ(sprat_ipsec_set_icv_trials(ipsec, 0, 10), SPRAT_E_ARGUMENT);
-	CHECK_EQ(sprat_ipsec_icv_trials(ipsec), 0);
+	CHECK(sprat_ipsec_icv_trials(ipsec) == 0 && sprat_ipsec_icv_trials(nullptr) == 0);
 	CHECK_EQ(sprat_ipsec_allocate_spi(ipsec, 8, 0, 77, &spi), SPRAT_OK);
 	CHECK(spi >= 256);
 	CHECK_EQ(sprat_ipsec_allocate_spi(ipsec, 40, 0, 77, &spi), SPRAT_E_ARGUMENT);

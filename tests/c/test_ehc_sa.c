@@ -358,6 +358,48 @@ static void through_boundaries(void)
 	sprat_ipsec_free(ends.b);
 }
 
+/* Both ends from a file; the SA that receives names the same selector. */
+static void from_a_configuration(void)
+{
+#define SA(name, direction)                                                                 \
+	"[[sa]]\nname = \"" name "\"\ndirection = \"" direction "\"\nspi = 0xa1b2c3d4\n"      \
+	"mode = \"tunnel\"\nencr = \"ENCR_AES_CCM_8_IIV\"\n"                                  \
+	"encr_key = \"000102030405060708090a0b0c0d0e0f\"\nsalt = \"a0a1a2\"\n"                \
+	"[sa.tunnel]\nsource = \"2001:db8:f::1\"\ndestination = \"2001:db8:f::2\"\n"          \
+	"[sa.ehc]\nalignment = 8\nesp_spi_lsb = 8\nesp_sn_lsb = 8\ndscp_cda = \"lower\"\n"    \
+	"ecn_cda = \"lower\"\nflow_label_cda = \"lower\"\n"                                   \
+	"[[sa.selector]]\nsource = \"2001:db8:0:1::1000\"\n"                                  \
+	"destination = \"2001:db8:0:2::5678\"\nprotocol = \"udp\"\n"                          \
+	"source_ports = 5001\ndestination_ports = 4500\n"
+	static const char file[] = SA("to-b", "out") SA("from-a", "in")
+		"[[policy]]\ndirection = \"out\"\naction = \"protect\"\nsa = \"to-b\"\n"
+		"[[policy]]\ndirection = \"in\"\naction = \"protect\"\n";
+	char message[256] = "";
+	size_t room = sizeof message, count = SPRAT_EHC_ROWS_MAX;
+	sprat_ehc_row rows[SPRAT_EHC_ROWS_MAX];
+	sprat_config *config = NULL;
+	sprat_ehc *copy = NULL;
+	struct ends ends;
+
+	CHECK_EQ(sprat_config_parse((const uint8_t *)file, sizeof file - 1, NULL, &config, message, &room),
+	         SPRAT_OK);
+	CHECK_TEXT(message, "");
+	CHECK_EQ(sprat_ipsec_from_config(config, NOW, &ends.a, NULL, NULL), SPRAT_OK);
+	sprat_config_free(config);
+	ends.b = ends.a;
+	CHECK_EQ(leave(&ends, ehc_hello, sizeof ehc_hello).verdict, SPRAT_VERDICT_FORWARD);
+	CHECK(frame_holds(&ends.frame, sealed, sizeof sealed));
+	CHECK_EQ(arrive(&ends).verdict, SPRAT_VERDICT_DELIVER);
+	CHECK(frame_holds(&ends.frame, ehc_hello, sizeof ehc_hello));
+	CHECK_EQ(stats_at(ends.b, 1).octets_saved, 76 - 20);
+	CHECK_EQ(sprat_ipsec_sa_ehc(ends.a, 0, &copy), SPRAT_OK);
+	CHECK_EQ(sprat_ehc_explain(copy, SPRAT_EHC_STRATUM_IIPC, 0, rows, &count), SPRAT_OK);
+	CHECK(count == 13 && rows[7].fid == SPRAT_FID_SRC && rows[7].residue_bits == 0);
+	sprat_ehc_free(copy);
+	sprat_ipsec_free(ends.a);
+#undef SA
+}
+
 /* A socket took the outer header off: its fields must be told. */
 static void without_the_outer_header(void)
 {
@@ -500,6 +542,7 @@ void test_ehc_sa(void)
 	copies();
 	nulls();
 	through_boundaries();
+	from_a_configuration();
 	without_the_outer_header();
 	overlapping_spis();
 	allocated_spis();
