@@ -589,3 +589,6 @@ fn extensions_end(header: &[u8]) -> bool {
     }
     at == header.len()
 }
+
+#[cfg(test)]
+mod tests;

@@ -588,4 +588,4 @@ fn counts_up(padding: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

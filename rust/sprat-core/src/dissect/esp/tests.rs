@@ -9,9 +9,9 @@ use proptest::prelude::*;
 
 /// Spans as text: `field@offset+len=value`, indented below their parents.
 #[derive(Default)]
-struct Lines {
+pub struct Lines {
     depth: Vec<usize>,
-    lines: Vec<String>,
+    pub lines: Vec<String>,
 }
 
 impl Sink for Lines {
