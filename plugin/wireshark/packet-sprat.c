@@ -97,7 +97,7 @@ add_value(sprat_packet_t *p, const sprat_dissect_span *span, proto_tree *tree, t
         break;
     case SPRAT_DISSECT_KIND_BITS:
         text = bits_text(p, span);
-        *item = proto_tree_add_string_format_value(tree, hf, tvb, offset, len, text, "%u bit%s: %s",
+        *item = proto_tree_add_string_format(tree, hf, tvb, offset, len, text, "%u bit%s: %s",
             (guint)span->number, span->number == 1 ? "" : "s", text);
         break;
     case SPRAT_DISSECT_KIND_TEXT:

@@ -123,8 +123,18 @@ sa_register(void)
         { PARAM_FILTER, "filter", "Filter", NULL, TRUE }
     };
     static stat_tap_table_ui stat = {
-        REGISTER_PACKET_STAT_GROUP_UNSORTED, sa_title, "sprat", "sprat,sa", sa_init, sa_packet, sa_reset,
-        sa_free_cell, NULL, COLS, sa_columns, G_N_ELEMENTS(params), params, NULL, 0
+        .group = REGISTER_PACKET_STAT_GROUP_UNSORTED,
+        .title = sa_title,
+        .tap_name = "sprat",
+        .cli_string = "sprat,sa",
+        .stat_tap_init_cb = sa_init,
+        .packet_func = sa_packet,
+        .stat_tap_reset_table_cb = sa_reset,
+        .stat_tap_free_table_item_cb = sa_free_cell,
+        .nfields = COLS,
+        .fields = sa_columns,
+        .nparams = G_N_ELEMENTS(params),
+        .params = params
     };
 
     register_stat_tap_table_ui(&stat);

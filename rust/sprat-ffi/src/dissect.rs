@@ -14,7 +14,7 @@ use sprat_core::crypto::{Encr, Integ, Keys, Suite};
 use sprat_core::diet_esp::Context;
 use sprat_core::dissect::{
     Class, Compression, Encap, Expert, Field, Frame, Inner, Input, Outcome, Report, Sa, SaMode,
-    Sink, Source, Span, Table, Value, frame, show,
+    Sink, Span, Table, Value, frame, show,
 };
 use sprat_core::error::DropReason;
 use sprat_core::num::{Sn64, Spi};
@@ -582,10 +582,10 @@ fn look(
         count: 0,
     };
     blank(out, class, input);
-    if !matches!(class, Class::Esp(_)) {
+    let Class::Esp(likely) = class else {
         class.show(&mut sink);
         return sink.end(out);
-    }
+    };
     // SAFETY: the caller's buffer, which nothing else refers to.
     let plain = unsafe { octets_mut(out.plain, out.plain_len) }?;
     let mut trial = Trial {
@@ -593,7 +593,10 @@ fn look(
         input,
         capture,
     };
-    let found = trial.find(known, plain)?;
+    let found = match known {
+        Some((index, report)) => trial.again(index, report, plain)?,
+        None => trial.first(likely, plain)?,
+    };
     let sa = table.sa(found.index).ok_or(SPRAT_E_ARGUMENT)?;
     let outcome = show(sa, input, &found.attempt, plain, &mut sink);
     sink.end(out)?;
@@ -693,39 +696,36 @@ impl Sink for CSink {
 }
 
 fn in_c(span: &Span<'_>) -> sprat_dissect_span {
-    let mut c = sprat_dissect_span {
+    let (mut number, mut text) = (0, sprat_text::new(""));
+    let (mut octets, mut octets_len) = ([0; 16], 0);
+    match span.value {
+        Value::InPlace => {}
+        Value::Number(value) => number = value,
+        Value::Text(value) => text = sprat_text::new(value),
+        Value::Bits {
+            octets: bits,
+            count,
+        } => (octets, octets_len, number) = (*bits, count.div_ceil(8), count.into()),
+        Value::Octets(value) => {
+            for (to, from) in octets.iter_mut().zip(value) {
+                *to = *from;
+                octets_len += 1;
+            }
+        }
+    }
+    sprat_dissect_span {
         field: span.field as u16,
         parent: span.parent.map_or(0, |parent| parent.saturating_add(1)),
-        source: match span.source {
-            Source::Packet => 0,
-            Source::Plaintext => 1,
-            Source::Rebuilt => 2,
-        },
+        source: span.source as u8,
         generated: span.generated.into(),
         expert: span.expert.map_or(0, Expert::code),
         offset: span.offset,
         len: span.len,
-        number: 0,
-        text: sprat_text::new(""),
-        octets: [0; 16],
-        octets_len: 0,
-    };
-    match span.value {
-        Value::InPlace => {}
-        Value::Number(number) => c.number = number,
-        Value::Text(text) => c.text = sprat_text::new(text),
-        Value::Bits { octets, count } => {
-            (c.octets, c.octets_len) = (*octets, count.div_ceil(8));
-            c.number = count.into();
-        }
-        Value::Octets(octets) => {
-            for (to, from) in c.octets.iter_mut().zip(octets) {
-                *to = *from;
-                c.octets_len += 1;
-            }
-        }
+        number,
+        text,
+        octets,
+        octets_len,
     }
-    c
 }
 
 fn address(octets: &[u8]) -> Option<IpAddr> {

@@ -143,17 +143,28 @@ impl Attempt {
     /// all fail.
     pub fn search(sa: &Sa, input: &Input<'_>, sequence: &mut Sequence, plain: &mut [u8]) -> Self {
         let first = Attempt::new(sa, input, sequence.report(input.received(sa)), plain);
-        let mut last = first;
-        for _ in 1..TRIALS {
-            if last.opened != Err(Closed::Refused(DropReason::Integrity)) {
-                break;
+        match first.opened {
+            Err(Closed::Refused(DropReason::Integrity)) if sa.ehc.is_some() => {
+                first.beyond(sa, input, sequence, plain)
             }
-            let Some(report) = sequence.guess(&last.report) else {
+            _ => first,
+        }
+    }
+
+    /// The first number beyond with which the ICV verifies; this one if none does.
+    fn beyond(self, sa: &Sa, input: &Input<'_>, sequence: &mut Sequence, plain: &mut [u8]) -> Self {
+        let mut report = self.report;
+        for _ in 1..TRIALS {
+            let Some(next) = sequence.guess(&report) else {
                 break;
             };
-            last = Attempt::new(sa, input, report, plain);
+            let attempt = Attempt::new(sa, input, next, plain);
+            if attempt.verified() {
+                return attempt;
+            }
+            report = next;
         }
-        if last.verified() { last } else { first }
+        self
     }
 
     /// Whether the ICV verified.

@@ -5,15 +5,16 @@ use crate::error::DropReason;
 use super::expert::Expert;
 use super::field::Field;
 
-/// Which octets a span's place is in.
+/// Which octets a span's place is in; the numbers are those of the C ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Source {
     /// The packet as given.
-    Packet,
+    Packet = 0,
     /// What was decrypted.
-    Plaintext,
+    Plaintext = 1,
     /// What was rebuilt from it.
-    Rebuilt,
+    Rebuilt = 2,
 }
 
 /// A field's value.

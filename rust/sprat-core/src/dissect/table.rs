@@ -181,7 +181,8 @@ impl Table {
         let Some(spi) = input.spi() else {
             return Class::Malformed;
         };
-        match self.candidates(input).next() {
+        let found = self.plain(spi, input);
+        match found.or_else(|| self.compressed(input).next()) {
             Some(index) => Class::Esp(index),
             None => Class::NoSa(spi),
         }
@@ -190,18 +191,27 @@ impl Table {
     /// Every SA that the packet can be of, that which shows most SPI bits first.
     /// Only an ICV tells which it is of.
     pub fn candidates(&self, input: &Input<'_>) -> impl Iterator<Item = usize> {
-        let fits = move |i: &&usize| {
-            let sa = self.sas.get(**i);
-            sa.is_some_and(|sa| sa.fits(input.source, input.destination))
-        };
-        let of_spi = input.spi().and_then(|spi| self.by_spi.get(&spi.0));
-        let plain = of_spi.and_then(|sas| sas.iter().find(fits));
-        let compressed = self.by_bits.iter().rev().flat_map(move |(shown, sas)| {
+        let plain = input.spi().and_then(|spi| self.plain(spi, input));
+        plain.into_iter().chain(self.compressed(input))
+    }
+
+    fn plain(&self, spi: Spi, input: &Input<'_>) -> Option<usize> {
+        let of_spi = self.by_spi.get(&spi.0)?;
+        of_spi.iter().copied().find(|i| self.fits(*i, input))
+    }
+
+    fn compressed(&self, input: &Input<'_>) -> impl Iterator<Item = usize> {
+        let by_bits = self.by_bits.iter().rev().flat_map(move |(shown, sas)| {
             let bits = bits_at(input.octets, 0, usize::from(*shown));
             let of_bits = bits.and_then(|bits| sas.get(&bits));
-            of_bits.map_or(&[][..], Vec::as_slice).iter().filter(fits)
+            of_bits.map_or(&[][..], Vec::as_slice).iter().copied()
         });
-        plain.into_iter().chain(compressed).copied()
+        by_bits.filter(move |i| self.fits(*i, input))
+    }
+
+    fn fits(&self, index: usize, input: &Input<'_>) -> bool {
+        let sa = self.sas.get(index);
+        sa.is_some_and(|sa| sa.fits(input.source, input.destination))
     }
 }
 

@@ -2,8 +2,8 @@
 //! opens.
 
 use core::net::IpAddr;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use sprat_core::dissect::{Attempt, Input, Report, Sa, Sequence, Table};
 use sprat_core::num::{Sn64, Spi};
@@ -16,7 +16,7 @@ use crate::status::{SPRAT_E_ARGUMENT, SPRAT_E_INTERNAL};
 #[derive(Default)]
 pub struct sprat_dissect_capture {
     /// Where in `sequences` each stream's numbers are.
-    streams: HashMap<Stream, usize>,
+    streams: BTreeMap<Stream, usize>,
     sequences: Vec<Sequence>,
 }
 
@@ -41,20 +41,8 @@ pub(super) struct Found {
 }
 
 impl Trial<'_> {
-    /// The SA of the packet, and what came of opening it; `known` from the last time.
-    pub(super) fn find(
-        &mut self,
-        known: Option<(usize, Report)>,
-        plain: &mut [u8],
-    ) -> Status<Found> {
-        match known {
-            Some((index, report)) => self.again(index, report, plain),
-            None => self.first(plain),
-        }
-    }
-
     /// As it was found out the first time.
-    fn again(&self, index: usize, report: Report, plain: &mut [u8]) -> Status<Found> {
+    pub(super) fn again(&self, index: usize, report: Report, plain: &mut [u8]) -> Status<Found> {
         let sa = self.table.sa(index).ok_or(SPRAT_E_ARGUMENT)?;
         Ok(Found {
             index,
@@ -63,17 +51,20 @@ impl Trial<'_> {
         })
     }
 
-    /// The first SA with which the ICV verifies, or if none, the first one.
-    fn first(&mut self, plain: &mut [u8]) -> Status<Found> {
-        let mut failed = None;
-        for index in self.table.candidates(self.input) {
+    /// The first SA with which the ICV verifies, or if none, the `likely` one, which
+    /// is the first candidate.
+    pub(super) fn first(&mut self, likely: usize, plain: &mut [u8]) -> Status<Found> {
+        let failed = self.attempt(likely, plain)?;
+        if failed.attempt.verified() || !self.table.compresses() {
+            return Ok(failed);
+        }
+        for index in self.table.candidates(self.input).skip(1) {
             let found = self.attempt(index, plain)?;
             if found.attempt.verified() {
                 return Ok(found);
             }
-            failed.get_or_insert(found);
         }
-        failed.ok_or(SPRAT_E_ARGUMENT)
+        Ok(failed)
     }
 
     fn attempt(&mut self, index: usize, plain: &mut [u8]) -> Status<Found> {
