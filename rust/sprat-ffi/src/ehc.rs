@@ -522,7 +522,8 @@ pub unsafe extern "C" fn sprat_ehc_header(
 /// The full sequence number of a received packet that begins with the octets at
 /// esp: the one nearest to top_sn, the highest number verified so far (0 at
 /// first), that ends in the bits sent. It is to be believed only when the ICV
-/// verifies with it.
+/// verifies with it; after a long loss one that is greater by a multiple of
+/// 2^esp_sn_lsb may verify instead.
 ///
 /// Errors: NULL; NOT_FOUND if the packet shows the SPI bits of another SA; PACKET
 /// if it is shorter than its header, or its number would be beyond the last.
