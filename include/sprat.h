@@ -1922,6 +1922,20 @@ int32_t sprat_icmp_too_big(const uint8_t *packet,
                            size_t *out_len);
 
 /*
+ As sprat_icmp_too_big() with the error that tells the sender of packet that it
+ is administratively prohibited: what a gateway answers to a packet that does not
+ fit the rules of its SA (reasons ehc-version to ehc-coverage) and has no other.
+ ICMP type 3 code 13 (RFC 1812 s5.2.7.1), ICMPv6 type 1 code 1 (RFC 4443 s3.1).
+
+ Errors: as there, and PACKET if packet went to more than one host.
+ */
+int32_t sprat_icmp_prohibited(const uint8_t *packet,
+                              size_t len,
+                              const struct sprat_addr *from,
+                              uint8_t *out,
+                              size_t *out_len);
+
+/*
  Lowers the MSS option of a TCP SYN so that its segments fit packets of mtu
  octets, in place, and mends the checksum. *changed becomes 1 if it did, 0 if
  packet is no SYN or its MSS is low enough. Errors: NULL.

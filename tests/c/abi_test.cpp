@@ -264,6 +264,9 @@ void frames()
 	CHECK_EQ(sprat_icmp_too_big(packet.data(), packet.size(), &from, 1280, out.data(), &len), SPRAT_OK);
 	CHECK_EQ(len, 40 + 8 + packet.size());
 	len = out.size();
+	CHECK_EQ(sprat_icmp_prohibited(packet.data(), packet.size(), &from, out.data(), &len), SPRAT_OK);
+	CHECK_EQ(len, 40 + 8 + packet.size());
+	len = out.size();
 	CHECK_EQ(sprat_ipv4_fragment(packet.data(), packet.size(), 600, 0, out.data(), &len), SPRAT_E_PACKET);
 	CHECK_EQ(sprat_ip_fragment(packet.data(), packet.size(), 1280, 1, 0, out.data(), &len), SPRAT_OK);
 	CHECK_EQ(len, packet.size() + 8);

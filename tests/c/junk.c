@@ -214,6 +214,9 @@ static void to_the_rest(struct bench *bench, const uint8_t *packet, size_t len)
 	status = sprat_icmp_too_big(copy.data, len, &from, 576, out, &room);
 	CHECK(status == SPRAT_OK ? room <= 576 : status == SPRAT_E_PACKET);
 	room = sizeof out;
+	status = sprat_icmp_prohibited(copy.data, len, &from, out, &room);
+	CHECK(status == SPRAT_OK ? room <= 576 : status == SPRAT_E_PACKET);
+	room = sizeof out;
 	status = sprat_ipv4_fragment(copy.data, len, 68 + dice(600), dice(9), out, &room);
 	CHECK(status == SPRAT_OK || status == SPRAT_E_NOT_FOUND || status == SPRAT_E_PACKET);
 	room = sizeof out;

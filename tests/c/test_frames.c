@@ -37,6 +37,40 @@ static void icmp(void)
 	CHECK(room == 1280 && out[6] == 58 && out[40] == 2);
 }
 
+static void icmp_prohibited(void)
+{
+	const sprat_addr from4 = v4(99), from6 = v6(99), none = SPRAT_ADDR_NONE;
+	uint8_t packet[1400], out[1400];
+	size_t len = udp_packet(packet, 4, 700), room = sizeof out;
+
+	CHECK_EQ(sprat_icmp_prohibited(NULL, len, &from4, out, &room), SPRAT_E_NULL);
+	CHECK_EQ(sprat_icmp_prohibited(packet, len, NULL, out, &room), SPRAT_E_NULL);
+	CHECK_EQ(sprat_icmp_prohibited(packet, len, &from4, NULL, &room), SPRAT_E_NULL);
+	CHECK_EQ(sprat_icmp_prohibited(packet, len, &from4, out, NULL), SPRAT_E_NULL);
+	CHECK_EQ(sprat_icmp_prohibited(packet, len, &none, out, &room), SPRAT_E_ARGUMENT);
+	CHECK_EQ(sprat_icmp_prohibited(packet, len, &from6, out, &room), SPRAT_E_PACKET);
+	CHECK_EQ(sprat_icmp_prohibited(packet, 19, &from4, out, &room), SPRAT_E_PACKET);
+	CHECK_EQ(room, sizeof out);
+	room = 1279;
+	CHECK_EQ(sprat_icmp_prohibited(packet, len, &from4, out, &room), SPRAT_E_SHORT);
+	CHECK_EQ(room, 1280);
+	CHECK_EQ(sprat_icmp_prohibited(packet, len, &from4, out, &room), SPRAT_OK);
+	CHECK(room == 576 && out[9] == 1 && out[20] == 3 && out[21] == 13);
+	CHECK(out[24] == 0 && out[25] == 0 && out[26] == 0 && out[27] == 0);
+	CHECK(memcmp(out + 28, packet, room - 28) == 0);
+	memcpy(packet, out, room);
+	len = room;
+	CHECK_EQ(sprat_icmp_prohibited(packet, len, &from4, out, &room), SPRAT_E_SHORT);
+	room = sizeof out;
+	CHECK_EQ(sprat_icmp_prohibited(packet, len, &from4, out, &room), SPRAT_E_PACKET);
+	len = udp_packet(packet, 6, 1300);
+	CHECK_EQ(sprat_icmp_prohibited(packet, len, &from6, out, &room), SPRAT_OK);
+	CHECK(room == 1280 && out[6] == 58 && out[40] == 1 && out[41] == 1);
+	packet[24] = 0xff; /* to a group */
+	room = sizeof out;
+	CHECK_EQ(sprat_icmp_prohibited(packet, len, &from6, out, &room), SPRAT_E_PACKET);
+}
+
 /* A SYN with an MSS of 1460 in a packet of 44 octets. */
 static size_t syn(uint8_t *out)
 {
@@ -216,6 +250,7 @@ static void tcp_wrong_calls(void)
 void test_frames(void)
 {
 	icmp();
+	icmp_prohibited();
 	mss();
 	fragments();
 	fragments_of_both_families();

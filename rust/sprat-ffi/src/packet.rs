@@ -59,6 +59,34 @@ pub unsafe extern "C" fn sprat_icmp_too_big(
     })
 }
 
+/// As sprat_icmp_too_big() with the error that tells the sender of packet that it
+/// is administratively prohibited: what a gateway answers to a packet that does not
+/// fit the rules of its SA (reasons ehc-version to ehc-coverage) and has no other.
+/// ICMP type 3 code 13 (RFC 1812 s5.2.7.1), ICMPv6 type 1 code 1 (RFC 4443 s3.1).
+///
+/// Errors: as there, and PACKET if packet went to more than one host.
+///
+/// # Safety
+/// Pointers are NULL or valid for the lengths beside them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sprat_icmp_prohibited(
+    packet: *const u8,
+    len: usize,
+    from: *const sprat_addr,
+    out: *mut u8,
+    out_len: *mut usize,
+) -> i32 {
+    guarded(|| {
+        // SAFETY: forwarded to the caller.
+        unsafe {
+            let (packet, from) = (octets(packet, len)?, reference(from)?.some()?);
+            emit(out, out_len, 1280, |out| {
+                icmp::prohibited(packet, from, out).map_err(|_| SPRAT_E_PACKET)
+            })
+        }
+    })
+}
+
 /// Lowers the MSS option of a TCP SYN so that its segments fit packets of mtu
 /// octets, in place, and mends the checksum. *changed becomes 1 if it did, 0 if
 /// packet is no SYN or its MSS is low enough. Errors: NULL.

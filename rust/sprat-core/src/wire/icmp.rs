@@ -1,9 +1,12 @@
-//! "Packet too big" in both directions: ICMP Destination Unreachable code 4
-//! (RFC 792, RFC 1191) and ICMPv6 type 2 (RFC 4443 s3.2).
+//! ICMP errors. "Packet too big" in both directions: Destination Unreachable
+//! code 4 (RFC 792, RFC 1191) and ICMPv6 type 2 (RFC 4443 s3.2). "Prohibited" to
+//! the sender: code 13 (RFC 1812 s5.2.7.1) and ICMPv6 type 1 code 1 (RFC 4443 s3.1).
 //!
 //! ```text
 //! type 1 | code 1 | checksum 2 | IPv4: unused 2, MTU 2 / IPv6: MTU 4 | the packet in question, cut
 //! ```
+//!
+//! Where no MTU is told, these 4 octets are 0.
 
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -12,7 +15,10 @@ use super::{WireError, finish_checksum, put, sum_words, u8_at, u16_at, u32_at};
 
 const V4_UNREACHABLE: u8 = 3;
 const V4_FRAGMENTATION_NEEDED: u8 = 4;
+const V4_PROHIBITED: u8 = 13;
+const V6_UNREACHABLE: u8 = 1;
 const V6_TOO_BIG: u8 = 2;
+const V6_PROHIBITED: u8 = 1;
 /// Octets of an ICMP header with the MTU.
 const LEN: usize = 8;
 /// Largest error message: 576 octets in IPv4 (RFC 1812 s4.3.2.3), 1280 in IPv6.
@@ -27,8 +33,27 @@ const V6_MAX: usize = 1280;
 /// an ICMP error, to a source that is no single host (RFC 1122 s3.2.2, RFC 4443
 /// s2.4), or where `from` is of the other family; `Truncated` if `out` is too short.
 pub fn too_big(packet: &[u8], from: IpAddr, mtu: u32, out: &mut [u8]) -> Result<usize, WireError> {
+    error(packet, from, Error::TooBig(mtu), out)
+}
+
+/// Builds the error that tells the sender of `packet` that it is administratively
+/// prohibited, and returns its length. Parameters and errors as [`too_big`], and
+/// `Other` to every packet that went to more than one host.
+pub fn prohibited(packet: &[u8], from: IpAddr, out: &mut [u8]) -> Result<usize, WireError> {
+    error(packet, from, Error::Prohibited, out)
+}
+
+/// What a sender is told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Error {
+    /// Octets that would have passed.
+    TooBig(u32),
+    Prohibited,
+}
+
+fn error(packet: &[u8], from: IpAddr, error: Error, out: &mut [u8]) -> Result<usize, WireError> {
     let head = Head::parse(packet)?;
-    if !may_be_answered(&head, packet) || from.is_ipv4() != (head.version == Version::V4) {
+    if !may_be_answered(&head, packet, error) || from.is_ipv4() != (head.version == Version::V4) {
         return Err(WireError::Other);
     }
     let (header_len, max, protocol) = match head.version {
@@ -53,7 +78,7 @@ pub fn too_big(packet: &[u8], from: IpAddr, mtu: u32, out: &mut [u8]) -> Result<
     let (header, body) = message
         .split_at_mut_checked(header_len)
         .ok_or(WireError::Truncated)?;
-    write_body(body, head.version, mtu, quoted)?;
+    write_body(body, head.version, error, quoted)?;
     let start = if head.version == Version::V6 {
         pseudo_sum(header, body.len())?
     } else {
@@ -64,22 +89,25 @@ pub fn too_big(packet: &[u8], from: IpAddr, mtu: u32, out: &mut [u8]) -> Result<
     Ok(len)
 }
 
-fn write_body(body: &mut [u8], version: Version, mtu: u32, quoted: &[u8]) -> Result<(), WireError> {
-    match version {
-        Version::V4 => {
-            let mtu = u16::try_from(mtu).unwrap_or(u16::MAX).to_be_bytes();
-            put(
-                body,
-                0,
-                [V4_UNREACHABLE, V4_FRAGMENTATION_NEEDED, 0, 0, 0, 0],
-            )?;
-            put(body, 6, mtu)?;
-        }
-        Version::V6 => {
-            put(body, 0, [V6_TOO_BIG, 0, 0, 0])?;
-            put(body, 4, mtu.to_be_bytes())?;
-        }
-    }
+fn write_body(
+    body: &mut [u8],
+    version: Version,
+    error: Error,
+    quoted: &[u8],
+) -> Result<(), WireError> {
+    let (kind, code, mtu) = match (version, error) {
+        // IPv4 has 16 bits for the MTU: the upper ones stay 0.
+        (Version::V4, Error::TooBig(mtu)) => (
+            V4_UNREACHABLE,
+            V4_FRAGMENTATION_NEEDED,
+            u16::try_from(mtu).unwrap_or(u16::MAX).into(),
+        ),
+        (Version::V6, Error::TooBig(mtu)) => (V6_TOO_BIG, 0, mtu),
+        (Version::V4, Error::Prohibited) => (V4_UNREACHABLE, V4_PROHIBITED, 0),
+        (Version::V6, Error::Prohibited) => (V6_UNREACHABLE, V6_PROHIBITED, 0),
+    };
+    put(body, 0, [kind, code, 0, 0])?;
+    put(body, 4, u32::to_be_bytes(mtu))?;
     copy(body.get_mut(LEN..).ok_or(WireError::Truncated)?, quoted);
     Ok(())
 }
@@ -98,7 +126,7 @@ fn is_host(address: Ipv4Addr) -> bool {
     !matches!(address.octets().first(), None | Some(0 | 127 | 224..))
 }
 
-fn may_be_answered(head: &Head, packet: &[u8]) -> bool {
+fn may_be_answered(head: &Head, packet: &[u8], error: Error) -> bool {
     let upper = packet.get(head.upper_at..head.total_len).unwrap_or(&[]);
     let kind = upper.first().copied();
     let is_error = match head.protocol {
@@ -110,11 +138,11 @@ fn may_be_answered(head: &Head, packet: &[u8]) -> bool {
         IpAddr::V4(a) => is_host(a),
         IpAddr::V6(a) => !(a.is_unspecified() || a.is_multicast() || a.is_loopback()),
     };
-    // ICMPv6 answers a multicast packet that is too big, ICMP does not
-    // (RFC 4443 s2.4 e.3, RFC 1122 s3.2.2).
+    // ICMPv6 answers a multicast packet that is too big, and nothing else of
+    // multicast (RFC 4443 s2.4 e.3, RFC 1122 s3.2.2).
     let to_many = match head.destination {
         IpAddr::V4(a) => a.is_multicast() || a.is_broadcast(),
-        IpAddr::V6(_) => false,
+        IpAddr::V6(a) => a.is_multicast() && error == Error::Prohibited,
     };
     !is_error && one_host && !to_many && head.fragment != Fragment::Later
 }
@@ -244,6 +272,74 @@ mod tests {
     }
 
     #[test]
+    fn prohibited_says_so_in_both_families() {
+        let six = |n: u16| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, n]);
+        let four = |n: u8| IpAddr::from([192, 0, 2, n]);
+        for (a, b, gw, protocol, wanted) in [
+            (four(1), four(2), four(9), proto::ICMP, [3, 13]),
+            (six(1), six(2), six(9), proto::ICMPV6, [1, 1]),
+        ] {
+            for octets in [20, 1500] {
+                let original = packet(a, b, proto::UDP, octets);
+                let mut out = [0xa5u8; 1280];
+                let len = prohibited(&original, gw, &mut out).unwrap();
+                let (head, body) = (Head::parse(&out[..len]).unwrap(), &out[..len]);
+                assert_eq!((head.source, head.destination), (gw, a));
+                assert_eq!((head.protocol, head.total_len), (protocol, len));
+                let body = &body[head.upper_at..];
+                assert_eq!(body[..2], wanted);
+                assert_eq!(body[4..LEN], [0; 4], "unused");
+                assert!(original.starts_with(&body[LEN..]));
+                let most = if a.is_ipv4() { 576 } else { 1280 };
+                assert_eq!(len, most.min(head.upper_at + LEN + original.len()));
+                let start = if a.is_ipv4() {
+                    0
+                } else {
+                    pseudo_sum(&out[..40], body.len()).unwrap()
+                };
+                assert_eq!(finish_checksum(sum_words(body, start)), 0);
+                assert_eq!(TooBig::parse(&out[..len]), Err(WireError::Other));
+                assert!(prohibited(&original, gw, &mut out[..len - 1]).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_is_told_who_must_not_be() {
+        let gw6 = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 9]);
+        let host6 = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]);
+        let group6 = IpAddr::from([0xff02, 0, 0, 0, 0, 0, 0, 2]);
+        let (gw4, host4) = (IpAddr::from([192, 0, 2, 9]), IpAddr::from([192, 0, 2, 1]));
+        let mut later = packet(host4, gw4, proto::UDP, 40);
+        later[7] = 1;
+        let mut error4 = packet(host4, gw4, proto::ICMP, 40);
+        error4[20] = 11;
+        let mut error6 = packet(host6, gw6, proto::ICMPV6, 40);
+        error6[40] = 1;
+        let to_group = packet(host6, group6, proto::UDP, 40);
+        let mut out = [0u8; 1280];
+        for (original, from) in [
+            (&later, gw4),
+            (&error4, gw4),
+            (
+                &packet(host4, IpAddr::from([224, 0, 0, 5]), proto::UDP, 40),
+                gw4,
+            ),
+            (&packet(host4, IpAddr::from([255; 4]), proto::UDP, 40), gw4),
+            (&packet(IpAddr::from([0; 4]), gw4, proto::UDP, 40), gw4),
+            (&error6, gw6),
+            (&to_group, gw6),
+            (&packet(IpAddr::from([0u16; 8]), gw6, proto::UDP, 40), gw6),
+            (&packet(host6, gw6, proto::UDP, 40), gw4),
+        ] {
+            assert_eq!(prohibited(original, from, &mut out), Err(WireError::Other));
+        }
+        assert!(too_big(&to_group, gw6, 1280, &mut out).is_ok());
+        error6[40] = 128;
+        assert!(prohibited(&error6, gw6, &mut out).is_ok(), "a ping");
+    }
+
+    #[test]
     fn errors_and_multicast_are_never_answered() {
         let mut out = [0u8; 1280];
         let gw = IpAddr::from([192, 0, 2, 9]);
@@ -265,6 +361,7 @@ mod tests {
             let _ = TooBig::parse(&octets);
             let mut out = [0u8; 1280];
             let _ = too_big(&octets, IpAddr::from([1, 2, 3, 4]), 1280, &mut out);
+            let _ = prohibited(&octets, IpAddr::from([1, 2, 3, 4]), &mut out);
         }
     }
 }
