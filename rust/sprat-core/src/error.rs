@@ -155,6 +155,13 @@ impl DropCounters {
         }
     }
 
+    /// Counts one packet less: it will be tried again, and counts then.
+    pub(crate) fn take_back(&mut self, reason: DropReason) {
+        if let Some(n) = self.0.get_mut(usize::from(reason.code())) {
+            *n = n.saturating_sub(1);
+        }
+    }
+
     /// Packets refused for this reason.
     pub fn of(&self, reason: DropReason) -> u64 {
         self.0.get(usize::from(reason.code())).copied().unwrap_or(0)

@@ -17,7 +17,7 @@ use crate::sad::{Candidates, Sad, Shown};
 use crate::spd::{Action, Direction, Policy, Spd};
 use crate::time::Instant;
 use crate::wire::icmp::TooBig;
-use crate::wire::ip::{Fragment, Head, proto};
+use crate::wire::ip::{Fragment, Head, Version, proto};
 use crate::wire::u32_at;
 use crate::wire::udp::{self, Encapsulated};
 
@@ -79,6 +79,9 @@ pub struct Outcome {
     /// Sealing: not 0 if the packet must go out in fragments of at most this
     /// many octets.
     pub fragment_to: usize,
+    /// The SA of the policy has refused and counted the packet, since it does not
+    /// fit its rules; `sa` and all else are of its fallback.
+    pub fell_back: bool,
 }
 
 impl Outcome {
@@ -227,9 +230,11 @@ impl Default for Trials {
     }
 }
 
-/// Whether a refusal says that the packet does not fit the rules of an SA.
+/// Whether a refusal says that the packet does not fit the rules of an SA, or the
+/// selector that they are made from: only SAs with rules look at it when sending.
 fn misfit(reason: DropReason) -> bool {
-    (DropReason::EhcVersion..=DropReason::EhcCoverage).contains(&reason)
+    reason == DropReason::Selector
+        || (DropReason::EhcVersion..=DropReason::EhcCoverage).contains(&reason)
 }
 
 impl Ipsec {
@@ -395,14 +400,28 @@ impl Ipsec {
         (outcome, number): (Outcome, Option<u32>),
     ) -> Result<Outcome, Short> {
         let protected = self.protect(buf, args, (outcome, number))?;
-        if !protected.reason.is_some_and(misfit) {
+        let Some(reason) = protected.reason.filter(|reason| misfit(*reason)) else {
             return Ok(protected);
-        }
+        };
         let slot = number.and_then(|n| self.slot(n)).and_then(Option::as_mut);
-        match slot.and_then(|entry| entry.fallback) {
-            Some(plain) => self.protect(buf, args, (outcome, Some(plain))),
-            None => Ok(protected),
+        let Some(plain) = slot.and_then(|entry| entry.fallback) else {
+            return Ok(protected);
+        };
+        let sealed = self.protect(buf, args, (outcome, Some(plain)));
+        let comes_again = match &sealed {
+            Ok(outcome) => outcome.reason == Some(DropReason::SnUnreserved),
+            Err(_) => true,
+        };
+        let slot = number.and_then(|n| self.slot(n)).and_then(Option::as_mut);
+        if let Some(Sa::Outbound(sa)) = slot.map(|entry| &mut entry.sa)
+            && comes_again
+        {
+            sa.take_back(reason);
         }
+        Ok(Outcome {
+            fell_back: !comes_again,
+            ..sealed?
+        })
     }
 
     fn protect(
@@ -498,9 +517,11 @@ impl Ipsec {
         now: Instant,
     ) -> Outcome {
         let place = Place::bare(buf.len(), facts.traffic_class, facts.outer);
+        let v6 = facts.outer.filter(|outer| outer.version == Version::V6);
         let outcome = Outcome {
             source: Some(facts.source),
             destination: Some(facts.destination),
+            flow_label: v6.map_or(0, |outer| outer.flow),
             udp_ports: facts.udp_ports.unwrap_or_default(),
             ..Outcome::default()
         };

@@ -16,7 +16,7 @@ use sprat_core::diet_esp::{
 };
 use sprat_core::error::DropReason;
 use sprat_core::esp::{InboundSa, OutboundSa, SealArgs, SealError};
-use sprat_core::ipsec::{Ipsec, OuterFacts, Verdict};
+use sprat_core::ipsec::{Ipsec, OuterFacts, Sa, Verdict};
 use sprat_core::num::{Sn64, Spi};
 use sprat_core::sa::{Df, Dscp, Lookup, Mode, SaParams, Tunnel};
 use sprat_core::selector::{AddrRange, PortRange, Selector};
@@ -347,6 +347,59 @@ fn a_packet_that_does_not_fit_goes_to_the_plain_sa() {
     assert_eq!(leave(&mut ipsec), (Verdict::Forward, None, Some(plain)));
 }
 
+/// Ports 5001 to 5003 share 14 bits: 5000 could be sent, and would be refused.
+fn falling_back() -> (Ipsec, u32, u32) {
+    let mut ipsec = Ipsec::new();
+    let mut afrg = lower(8, 8);
+    afrg.selector.source_ports = PortRange::Range {
+        first: 5001,
+        last: 5003,
+    };
+    let diet = ipsec
+        .add_outbound("diet", outbound(0xa1b2_c3d4, afrg))
+        .unwrap();
+    let mut plain = OutboundSa::new(params(0x300), suite(), Sn64(0), Instant(0)).unwrap();
+    plain.reserve(Sn64(0));
+    let plain = ipsec.add_outbound("plain", plain).unwrap();
+    ipsec.add_policy(Policy {
+        direction: Direction::Out,
+        selector: Selector::ANY,
+        action: Action::Protect(Some(diet)),
+    });
+    assert!(ipsec.set_fallback(diet, plain));
+    (ipsec, diet, plain)
+}
+
+#[test]
+fn a_packet_beside_the_selector_falls_back_and_counts_once() {
+    let (mut ipsec, diet, plain) = falling_back();
+    let mut packet = hex(INNER);
+    packet[41] -= 1;
+    packet[47] += 1;
+    let leave = |ipsec: &mut Ipsec, tail: usize| {
+        let mut data = vec![0; 128];
+        data.extend(&packet);
+        data.extend(vec![0; tail]);
+        let mut buf = PacketBuf::new(&mut data, 128, packet.len()).unwrap();
+        ipsec.outbound(&mut buf, &SealArgs::default())
+    };
+    let misfits = |ipsec: &Ipsec| ipsec.sa(diet).unwrap().1.drops().of(DropReason::Selector);
+    let refused = leave(&mut ipsec, 64).unwrap();
+    assert_eq!(refused.reason, Some(DropReason::SnUnreserved));
+    assert_eq!((refused.sa, refused.fell_back), (Some(plain), false));
+    assert_eq!(misfits(&ipsec), 0, "the caller comes again");
+    let Some(Sa::Outbound(sa)) = ipsec.sa_mut(plain) else {
+        panic!("it sends");
+    };
+    sa.reserve(Sn64(100));
+    assert!(leave(&mut ipsec, 0).is_err());
+    assert_eq!(misfits(&ipsec), 0, "the caller comes with more room");
+    let sealed = leave(&mut ipsec, 64).unwrap();
+    assert_eq!((sealed.verdict, sealed.fell_back), (Verdict::Forward, true));
+    assert_eq!((sealed.sa, sealed.sn), (Some(plain), 1));
+    assert_eq!(misfits(&ipsec), 1);
+}
+
 #[test]
 fn what_a_socket_hands_over_needs_the_outer_fields() {
     let mut ipsec = boundary(&[(0xa1b2_c3d4, 8)]);
@@ -371,6 +424,7 @@ fn what_a_socket_hands_over_needs_the_outer_fields() {
         facts.outer = outer;
         let outcome = ipsec.inbound_esp(&mut buf, &facts, Instant(0));
         assert_eq!(outcome.verdict, expected, "{:?}", outcome.reason);
+        assert_eq!(outcome.flow_label, outer.map_or(0, |outer| outer.flow));
         if expected == Verdict::Deliver {
             assert_eq!(buf.packet(), hex(INNER));
         }

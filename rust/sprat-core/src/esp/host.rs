@@ -161,6 +161,11 @@ impl OutboundSa {
         &self.drops
     }
 
+    /// Forgets that a packet was refused which the caller will bring again.
+    pub(crate) fn take_back(&mut self, reason: DropReason) {
+        self.drops.take_back(reason);
+    }
+
     /// The number used last; 0 if none was.
     pub fn last_sn(&self) -> Sn64 {
         self.tx.last()
