@@ -484,6 +484,12 @@
 /* Flag: the drop reason is an auditable event of the RFCs. */
 #define SPRAT_FLAG_AUDIT 4
 
+/*
+ Flag: the SA of the policy has counted a reason, ehc-version to ehc-coverage or
+ selector; the rest of the result is of its fallback SA, which took the packet.
+ */
+#define SPRAT_FLAG_FALLBACK 8
+
 /* Number of no SA. */
 #define SPRAT_NO_SA 4294967295
 
@@ -1340,8 +1346,13 @@ typedef struct sprat_sa_info {
     struct sprat_addr tunnel_source;
     /* Tunnel: destination; else family 0. */
     struct sprat_addr tunnel_destination;
-    /* Must not be relied on. */
-    uint8_t reserved[2];
+    /* 1: it has a context of Diet-ESP; else 0. */
+    uint8_t ehc;
+    /*
+     Receiving, 1: Diet-ESP makes the inner Flow Label or Identification of the
+     outer one (sprat_outer.flow), so the caller must know it; else 0.
+     */
+    uint8_t ehc_outer_flow;
     /* Sending: last number used. Receiving: highest number verified. */
     uint64_t sn;
     /* Packets sealed, or verified. */
@@ -2109,7 +2120,7 @@ int32_t sprat_sa_reserve(struct sprat_sa *sa, uint64_t up_to_sn);
       { 0 } }
 #define SPRAT_SA_INFO_INIT \
     { (uint32_t)sizeof(sprat_sa_info), 0, 0, 0, 0, 0, 0, 0, 0, SPRAT_ADDR_NONE, \
-      SPRAT_ADDR_NONE, { 0 }, 0, 0, 0, 0, 0, 0 }
+      SPRAT_ADDR_NONE, 0, 0, 0, 0, 0, 0, 0, 0 }
 /* The draft's defaults: nothing but lengths, checksums and the trailer is left out. */
 #define SPRAT_EHC_PARAMS_INIT \
     { (uint32_t)sizeof(sprat_ehc_params), SPRAT_EHC_PROFILE_DIET_ESP_07, \

@@ -156,6 +156,7 @@ impl DropCounters {
     }
 
     /// Counts one packet less: it will be tried again, and counts then.
+    #[cfg(feature = "alloc")]
     pub(crate) fn take_back(&mut self, reason: DropReason) {
         if let Some(n) = self.0.get_mut(usize::from(reason.code())) {
             *n = n.saturating_sub(1);

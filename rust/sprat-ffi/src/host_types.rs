@@ -44,6 +44,9 @@ pub const SPRAT_FLAG_SOFT_EXPIRED: u32 = 1;
 pub const SPRAT_FLAG_RESERVE_SOON: u32 = 2;
 /// Flag: the drop reason is an auditable event of the RFCs.
 pub const SPRAT_FLAG_AUDIT: u32 = 4;
+/// Flag: the SA of the policy has counted a reason, ehc-version to ehc-coverage or
+/// selector; the rest of the result is of its fallback SA, which took the packet.
+pub const SPRAT_FLAG_FALLBACK: u32 = 8;
 
 /// Number of no SA.
 pub const SPRAT_NO_SA: u32 = 0xffff_ffff;
@@ -186,7 +189,8 @@ impl From<&Outcome> for sprat_result {
             reason: outcome.reason.map_or(0, |reason| i32::from(reason.code())),
             flags: flag(outcome.soft_expired, SPRAT_FLAG_SOFT_EXPIRED)
                 | flag(outcome.reserve_soon, SPRAT_FLAG_RESERVE_SOON)
-                | flag(audit, SPRAT_FLAG_AUDIT),
+                | flag(audit, SPRAT_FLAG_AUDIT)
+                | flag(outcome.fell_back, SPRAT_FLAG_FALLBACK),
             sa: outcome.sa.unwrap_or(SPRAT_NO_SA),
             spi: outcome.spi,
             sn: outcome.sn,
@@ -545,8 +549,11 @@ pub struct sprat_sa_info {
     pub tunnel_source: sprat_addr,
     /// Tunnel: destination; else family 0.
     pub tunnel_destination: sprat_addr,
-    /// Must not be relied on.
-    pub reserved: [u8; 2],
+    /// 1: it has a context of Diet-ESP; else 0.
+    pub ehc: u8,
+    /// Receiving, 1: Diet-ESP makes the inner Flow Label or Identification of the
+    /// outer one (sprat_outer.flow), so the caller must know it; else 0.
+    pub ehc_outer_flow: u8,
     /// Sending: last number used. Receiving: highest number verified.
     pub sn: u64,
     /// Packets sealed, or verified.

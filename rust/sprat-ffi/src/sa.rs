@@ -4,7 +4,7 @@ use core::ffi::{CStr, c_char};
 
 use sprat_core::buf::{PacketBuf, Short};
 use sprat_core::crypto::{Encr, EspSuite, Integ, IvSource, Keys, Suite};
-use sprat_core::diet_esp::Ehc;
+use sprat_core::diet_esp::{Ehc, FlowLabelCda};
 use sprat_core::esp::{InboundSa, OutboundSa, Place, SealArgs, SealError, Sealed};
 use sprat_core::ipsec::{Outcome, Sa, Verdict};
 use sprat_core::num::{Sn64, Spi};
@@ -480,6 +480,19 @@ fn received(sa: &InboundSa, packet: &[u8]) -> Outcome {
     outcome
 }
 
+/// Whether the inner Flow Label or Identification comes from the outer header.
+fn takes_flow(sa: &Sa) -> bool {
+    let Sa::Inbound(sa) = sa else {
+        return false;
+    };
+    sa.context().is_some_and(|context| {
+        let afrg = context.afrg();
+        context.outer().is_some()
+            && afrg.compresses_inner()
+            && afrg.flow_label_cda == FlowLabelCda::Lower
+    })
+}
+
 /// What an SA is and has done.
 pub(crate) fn info(sa: &Sa) -> sprat_sa_info {
     let (params, suite, direction, path_mtu) = match sa {
@@ -511,7 +524,8 @@ pub(crate) fn info(sa: &Sa) -> sprat_sa_info {
         random_iv_len: if random { suite.iv_len() as u16 } else { 0 },
         tunnel_source: tunnel.map(|t| t.source).into(),
         tunnel_destination: tunnel.map(|t| t.destination).into(),
-        reserved: [0; 2],
+        ehc: u8::from(sa.context().is_some()),
+        ehc_outer_flow: u8::from(takes_flow(sa)),
         sn: sa.last_sn().0,
         packets: usage.packets,
         octets: usage.octets,
