@@ -74,7 +74,8 @@ struct gw_tally {
 	uint64_t forwarded, bypassed, fragmented, send_failed, dropped_out[GW_REASONS];
 	uint64_t delivered, ike, keepalive, not_carried, tun_failed, dropped_in[GW_REASONS];
 	uint64_t icmp_taken, icmp_ignored;
-	uint64_t icmp_sent, keepalives_sent, outer_fragments;
+	uint64_t icmp_sent, prohibited_sent, keepalives_sent, outer_fragments;
+	uint64_t fell_back; /* did not fit the rules of one SA and went to another */
 };
 
 /* Where the last packet of an outbound SA in UDP went, for the keepalive. */
@@ -120,7 +121,7 @@ struct gateway {
 	uint16_t ipv4_id;
 	uint8_t iv_pool[GW_IV_POOL];
 	size_t iv_left;
-	struct gw_bucket audit, icmp;
+	struct gw_bucket audit, icmp, prohibited;
 	struct gw_tally tally;
 	struct gw_path paths[GW_SAS];
 	uint64_t retried[GW_SAS]; /* packets the library refused before a block was reserved */

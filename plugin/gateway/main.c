@@ -135,6 +135,7 @@ static int load(struct gateway *gw, const char *path)
 	gw->audit = (struct gw_bucket){ .last_ms = gw->now_ms, .rate = gw->settings.audit_rate,
 					.burst = gw->settings.audit_rate, .level = gw->settings.audit_rate };
 	gw->icmp = (struct gw_bucket){ .last_ms = gw->now_ms, .rate = 100, .burst = 100, .level = 100 };
+	gw->prohibited = gw->icmp;
 	return 0;
 }
 

@@ -55,6 +55,8 @@ static int seal(struct gateway *gw, sprat_buf *buf, sprat_result *result)
 	}
 	if (status == SPRAT_OK && (result->flags & SPRAT_FLAG_RESERVE_SOON) != 0)
 		gw_state_reserve(gw, result->sa);
+	if (status == SPRAT_OK && (result->flags & SPRAT_FLAG_FALLBACK) != 0)
+		gw->tally.fell_back++;
 	return status;
 }
 
@@ -66,28 +68,31 @@ static void clamp_to(struct gateway *gw, uint32_t mtu)
 	gw->clamp_learnt_ms = gw->now_ms;
 }
 
-/* Whether the library takes `from` for an answer to this packet and it is out:
- * it refuses an address of the other family. */
+/* The error about this packet from this address: that at most `mtu` octets fit, or
+ * with 0 that it is prohibited. The library refuses an address of the other family,
+ * and to answer at all where nobody must be told. */
 static bool answer_from(struct gateway *gw, const sprat_buf *buf, const sprat_addr *from, uint32_t mtu)
 {
+	const uint8_t *packet = buf->data + buf->start;
 	size_t len = sizeof gw->message;
+	int32_t status = mtu != 0 ? sprat_icmp_too_big(packet, buf->len, from, mtu, gw->message, &len)
+				  : sprat_icmp_prohibited(packet, buf->len, from, gw->message, &len);
 
-	if (sprat_icmp_too_big(buf->data + buf->start, buf->len, from, mtu, gw->message, &len) != SPRAT_OK)
+	if (status != SPRAT_OK)
 		return false;
 	if (write(gw->tun, gw->message, len) == (ssize_t)len)
-		gw->tally.icmp_sent++;
+		*(mtu != 0 ? &gw->tally.icmp_sent : &gw->tally.prohibited_sent) += 1;
 	return true;
 }
 
-/* Tells the sender of an inner packet what fits: from an address of the device,
- * or of a gateway without one from a tunnel end. */
-static void answer_too_big(struct gateway *gw, const sprat_buf *buf, uint32_t mtu)
+/* Tells the sender of an inner packet: from an address of the device, or of a
+ * gateway without one from a tunnel end. */
+static void answer(struct gateway *gw, const sprat_buf *buf, uint32_t mtu)
 {
 	const struct gw_prefixes *own = &gw->settings.addresses;
 	bool done = false;
 
-	clamp_to(gw, mtu);
-	if (!gw_bucket_take(&gw->icmp, gw->now_ms))
+	if (!gw_bucket_take(mtu != 0 ? &gw->icmp : &gw->prohibited, gw->now_ms))
 		return;
 	for (size_t i = 0; i < own->count && !done; i++)
 		done = answer_from(gw, buf, &own->list[i].address, mtu);
@@ -186,6 +191,14 @@ static bool too_big(const sprat_result *result)
 	       result->mtu != 0;
 }
 
+/* Whether the rules of the packet's SA do not suit it, and no other SA took it. */
+static bool misfit(const sprat_result *result)
+{
+	return result->verdict == SPRAT_VERDICT_DROP &&
+	       (result->reason == SPRAT_DROP_SELECTOR ||
+		(result->reason >= SPRAT_DROP_EHC_VERSION && result->reason <= SPRAT_DROP_EHC_COVERAGE));
+}
+
 /* Everything but a packet that is too big, for which there is more to do. */
 static void outcome(struct gateway *gw, const sprat_buf *buf, const sprat_result *result)
 {
@@ -199,6 +212,8 @@ static void outcome(struct gateway *gw, const sprat_buf *buf, const sprat_result
 		break;
 	default:
 		drop(gw, result);
+		if (misfit(result))
+			answer(gw, buf, 0);
 	}
 }
 
@@ -241,7 +256,8 @@ static void outbound(struct gateway *gw, size_t len)
 		gw->tally.fragmented++;
 	} else {
 		drop(gw, &result);
-		answer_too_big(gw, &buf, result.mtu);
+		clamp_to(gw, result.mtu);
+		answer(gw, &buf, result.mtu);
 	}
 }
 

@@ -52,6 +52,7 @@ static void report_outbound(const struct gw_tally *t)
 	line("cut into fragments", t->fragmented);
 	line("bypass: has no way but the TUN", t->bypassed);
 	line("sealed, but not sent", t->send_failed);
+	line("of these by a fallback SA", t->fell_back);
 	reasons(t->dropped_out);
 }
 
@@ -71,6 +72,18 @@ static void report_inbound(const struct gw_tally *t)
 	line("ignored: not news of an SA", t->icmp_ignored);
 }
 
+/* What Diet-ESP made of the packets of an SA. */
+static void report_ehc(const struct gateway *gw, uint32_t sa)
+{
+	sprat_ehc_stats stats = SPRAT_EHC_STATS_INIT;
+
+	if (sprat_ipsec_sa_ehc_stats(gw->ipsec, sa, &stats) != SPRAT_OK)
+		return;
+	printf("    %-30s %12" PRId64 "\n", "octets saved by Diet-ESP", stats.octets_saved);
+	line("further ICV trials", stats.icv_trials);
+	line("resyncs", stats.resyncs);
+}
+
 static void report_sa(const struct gateway *gw, uint32_t sa)
 {
 	sprat_sa_info info = SPRAT_SA_INFO_INIT;
@@ -82,6 +95,8 @@ static void report_sa(const struct gateway *gw, uint32_t sa)
 	printf("  %-20s %-4s 0x%08" PRIx32 " %12" PRIu64 " %14" PRIu64 " %12" PRIu64 "\n", gw->names[sa],
 	       info.direction == SPRAT_OUT ? "out" : "in", info.spi, info.packets, info.octets,
 	       info.sn);
+	if (info.ehc != 0)
+		report_ehc(gw, sa);
 	if (sprat_ipsec_sa_drops(gw->ipsec, sa, drops, &count) != SPRAT_OK)
 		return;
 	/* These packets had a second try. */
@@ -101,6 +116,8 @@ void gw_report(struct gateway *gw)
 	printf("  made here\n");
 	line("too-big answers", t->icmp_sent);
 	line("too-big answers held back", gw->icmp.refused);
+	line("prohibited answers", t->prohibited_sent);
+	line("prohibited answers held back", gw->prohibited.refused);
 	line("NAT keepalives sent", t->keepalives_sent);
 	line("fragments of sealed packets", t->outer_fragments);
 	line("audit lines held back", gw->audit.refused);

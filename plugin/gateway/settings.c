@@ -100,6 +100,11 @@ static int check_sa(struct gateway *gw, const char *name, const sprat_sa_info *i
 		gw_say("SA %s: ESP without UDP cannot arrive with gateway.raw = false", name);
 		return -1;
 	}
+	if (info->ehc_outer_flow != 0 && port != 0 && info->tunnel_destination.family == 4) {
+		gw_say("SA %s: flow_label_cda = \"lower\" needs the outer Identification, "
+		       "which a UDP socket does not tell: use ESP without UDP, IPv6, or another flow_label_cda", name);
+		return -1;
+	}
 	if (!sends && is_multicast(&info->tunnel_destination)) {
 		gw_say("SA %s: its destination is a multicast group, and the gateway joins none", name);
 		return -1;

@@ -2,6 +2,7 @@
 /* The outer side: raw sockets for ESP, UDP sockets for ESP in UDP, raw ICMP
  * sockets for path MTU. All are bound to the local tunnel addresses, so that
  * the kernel's own traffic does not pass through here. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h> /* before the kernel's own */
@@ -16,6 +17,10 @@
 
 #define SOCKET_BUFFER (4 << 20) /* octets queued by the kernel in a burst */
 
+/* In <linux/in6.h>, which does not go with <netinet/in.h>. */
+#ifndef IPV6_FLOWINFO
+#define IPV6_FLOWINFO 11
+#endif
 #ifndef UDP_NO_CHECK6_RX
 #define UDP_NO_CHECK6_RX 102
 #endif
@@ -25,13 +30,17 @@ static int set_int(int fd, int level, int option, int value)
 	return setsockopt(fd, level, option, &value, sizeof value);
 }
 
-/* What the kernel shall tell with each datagram. */
+/* What the kernel shall tell with each datagram: all that Diet-ESP takes from the
+ * outer header but the Identification of IPv4, which no socket of UDP tells. */
 static int ask_for_facts(int fd, uint8_t family)
 {
 	if (family == 4)
-		return set_int(fd, IPPROTO_IP, IP_PKTINFO, 1) | set_int(fd, IPPROTO_IP, IP_RECVTOS, 1);
+		return set_int(fd, IPPROTO_IP, IP_PKTINFO, 1) | set_int(fd, IPPROTO_IP, IP_RECVTOS, 1) |
+		       set_int(fd, IPPROTO_IP, IP_RECVTTL, 1);
 	return set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) |
-	       set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+	       set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1) |
+	       set_int(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1) |
+	       set_int(fd, IPPROTO_IPV6, IPV6_FLOWINFO, 1);
 }
 
 int gw_source_add(struct gateway *gw, const struct gw_source *source)
@@ -51,8 +60,9 @@ static int open_socket(struct gateway *gw, struct gw_source *source, int type, i
 	source->fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 	if (source->fd < 0)
 		return -1;
-	/* The limit of the system may be lower; then it is that. */
-	set_int(source->fd, SOL_SOCKET, SO_RCVBUF, SOCKET_BUFFER);
+	/* Who may not pass the limit of the system gets that. */
+	if (set_int(source->fd, SOL_SOCKET, SO_RCVBUFFORCE, SOCKET_BUFFER) != 0)
+		set_int(source->fd, SOL_SOCKET, SO_RCVBUF, SOCKET_BUFFER);
 	set_int(source->fd, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER);
 	if (ask_for_facts(source->fd, source->local.family) != 0)
 		return -1;
@@ -155,29 +165,62 @@ int gw_sockets_open(struct gateway *gw)
 	return 0;
 }
 
+static void read_fact4(const struct cmsghdr *c, sprat_outer *outer)
+{
+	struct in_pktinfo info;
+	int value;
+
+	switch (c->cmsg_type) {
+	case IP_PKTINFO:
+		memcpy(&info, CMSG_DATA(c), sizeof info);
+		outer->destination.family = 4;
+		memcpy(outer->destination.octets, &info.ipi_addr, 4);
+		break;
+	case IP_TOS:
+		outer->traffic_class = *CMSG_DATA(c);
+		break;
+	case IP_TTL:
+		memcpy(&value, CMSG_DATA(c), sizeof value);
+		outer->hop_limit = (uint8_t)value;
+		break;
+	}
+}
+
+static void read_fact6(const struct cmsghdr *c, sprat_outer *outer)
+{
+	struct in6_pktinfo info;
+	uint32_t word;
+	int value;
+
+	switch (c->cmsg_type) {
+	case IPV6_PKTINFO:
+		memcpy(&info, CMSG_DATA(c), sizeof info);
+		outer->destination.family = 6;
+		memcpy(outer->destination.octets, &info.ipi6_addr, 16);
+		break;
+	case IPV6_TCLASS:
+		memcpy(&value, CMSG_DATA(c), sizeof value);
+		outer->traffic_class = (uint8_t)value;
+		break;
+	case IPV6_HOPLIMIT:
+		memcpy(&value, CMSG_DATA(c), sizeof value);
+		outer->hop_limit = (uint8_t)value;
+		break;
+	case IPV6_FLOWINFO:
+		/* Traffic Class and Flow Label; it is not told where both are 0. */
+		memcpy(&word, CMSG_DATA(c), sizeof word);
+		outer->flow = ntohl(word) & 0xfffff;
+		break;
+	}
+}
+
 static void read_facts(struct msghdr *message, sprat_outer *outer)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
-		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-			struct in_pktinfo info;
-
-			memcpy(&info, CMSG_DATA(c), sizeof info);
-			outer->destination.family = 4;
-			memcpy(outer->destination.octets, &info.ipi_addr, 4);
-		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
-			struct in6_pktinfo info;
-
-			memcpy(&info, CMSG_DATA(c), sizeof info);
-			outer->destination.family = 6;
-			memcpy(outer->destination.octets, &info.ipi6_addr, 16);
-		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
-			outer->traffic_class = *CMSG_DATA(c);
-		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
-			int value;
-
-			memcpy(&value, CMSG_DATA(c), sizeof value);
-			outer->traffic_class = (uint8_t)value;
-		}
+		if (c->cmsg_level == IPPROTO_IP)
+			read_fact4(c, outer);
+		else if (c->cmsg_level == IPPROTO_IPV6)
+			read_fact6(c, outer);
 	}
 }
 

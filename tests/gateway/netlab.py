@@ -371,7 +371,11 @@ class Report:
         split = next(i for i, line in enumerate(self.lines) if line.split()[:2] == ["SA", "dir"])
         refused = lambda lines: sum(int(l.split()[-1]) for l in lines if l.startswith("    dropped: "))
         return ("DOES NOT ADD UP" not in self.text and
-                refused(self.lines[:split]) == refused(self.lines[split:]) - self.cut())
+                refused(self.lines[:split]) == refused(self.lines[split:]) - self.cut() - self.fallen_back())
+
+    def fallen_back(self):
+        """Packets that did not fit the rules of one SA and that another then took."""
+        return self.section("from the TUN device")[1].get("of these by a fallback SA", 0)
 
     def cut(self):
         """Packets that an SA found too big and the gateway then cut."""

@@ -740,7 +740,7 @@ class Programs:
         self.asan = os.path.abspath(asan) if asan and os.path.exists(asan) else None
 
 
-def main():
+def main(tests):
     programs = Programs(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None)
     wanted = sys.argv[3:]
     passed = failed = skipped = 0
@@ -749,7 +749,7 @@ def main():
         lab = Lab()
     except (Unavailable, OSError) as error:
         reason = str(error)
-    for function in TESTS:
+    for function in tests:
         name = function.__name__
         if wanted and not any(part in name for part in wanted):
             continue
@@ -772,4 +772,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(TESTS))
