@@ -27,7 +27,7 @@ install: ## install what was built (PREFIX, DESTDIR)
 	@scripts/build
 	@cmake --install $${CARGO_TARGET_DIR:-target}/cmake
 
-demo: ## CoAP over ESP between two gateways, captured and decrypted
+demo: ## CoAP over ESP and Diet-ESP between two gateways, captured and decrypted
 	@scripts/setup demo
 	@scripts/build
 	@scripts/demo

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# The table of `make demo`. Fields of a packet, by tabs: number, payload lengths
-# of the outer and the inner IPv6 header, IV, Pad Length, ICV, UDP length, CoAP
-# code, Info column.
+# The parts of each ESP packet, for `make demo`. Fields of a packet, by tabs:
+# number, payload lengths of the outer and the inner IPv6 header, IV, Pad Length,
+# ICV, UDP length, CoAP code, Info column, octets that Diet-ESP saved.
 function row(what, a, b, c, d, e, f, g, h, total) {
   line = sprintf("    %-30s%6s%6s%6s%8s%6s%6s%10s%6s%8s", what, a, b, c, d, e, f, g, h, total)
   sub(/ +$/, "", line)
@@ -17,7 +17,7 @@ BEGIN {
   row("", "outer", "", "", "inner", "", "", "padding,", "", "")
   row("", "IPv6", "ESP", "IV", "IPv6", "UDP", "CoAP", "trailer", "ICV", "total")
 }
-{
+$9 == "" {
   split($2, payload, ",")
   total = 40 + payload[1]
   kind = $3 == "" ? "implicit" : "explicit"
