@@ -447,3 +447,19 @@ fn an_sa_of_one_lookup_does_not_take_another_s_packets() {
     let sealed = seal(&mut tx, &hex(INNER)).unwrap();
     assert_eq!(arrive(&mut ipsec, &sealed).1, Some(DropReason::NoSa));
 }
+
+#[test]
+fn a_plain_sa_tried_first_leaves_the_packet_to_the_compressed_one() {
+    let mut tx = outbound(0xa1b2_c3d4, lower(8, 8));
+    let sealed = seal(&mut tx, &hex(INNER)).unwrap();
+    // Its SPI is what the compressed packet happens to begin with.
+    let spi = u32::from_be_bytes(*sealed[40..].first_chunk().unwrap());
+    let mut ipsec = boundary(&[(0xa1b2_c3d4, 8)]);
+    let plain = InboundSa::new(params(spi), suite(), vec![], Instant(0)).unwrap();
+    ipsec.add_inbound("plain", plain).unwrap();
+    assert_eq!(
+        arrive(&mut ipsec, &sealed),
+        (Verdict::Deliver, None, Some(0))
+    );
+    assert_eq!(ipsec.icv_trials(), 1);
+}

@@ -312,6 +312,9 @@ where
         .get_mut(place.esp_at + terms.header_len()..place.end)
         .ok_or(DropReason::Malformed)?;
     let sn = match terms.context() {
+        None if S::DIET_ESP && receiver.resync.is_none() => {
+            authenticate(terms, sn, body, EspSuite::open_or_keep).map(|()| sn)?
+        }
         None => authenticate(terms, sn, body, EspSuite::open).map(|()| sn)?,
         Some(context) => authenticate_compressed(terms, context, (receiver, now), (sn, body))?,
     };
