@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::num::Spi;
 use crate::sa::Lookup;
@@ -101,7 +101,10 @@ impl Sad {
     pub fn insert(&mut self, shown: Shown, lookup: Lookup, value: u32) -> bool {
         let (bits, len) = shown.bits();
         if shown.lsb.is_some() {
-            return self.by_bits.insert((bits, len), lookup, value);
+            let spi = shown.spi;
+            return self
+                .by_bits
+                .insert((bits, len), Leaf { spi, lookup, value });
         }
         let bucket = self.by_spi.entry(shown.spi).or_default();
         if bucket.iter().any(|(known, _)| *known == lookup) {
@@ -146,9 +149,9 @@ impl Sad {
     /// match first; at most [`MAX_CANDIDATES`].
     pub fn candidates(&self, esp: &[u8], destination: IpAddr, source: IpAddr) -> Candidates {
         let mut found = Candidates::default();
-        self.by_bits.walk(esp, |bits, (lookup, value)| {
-            if let Some(rank) = rank(lookup, destination, source) {
-                found.enter(bits, rank, *value);
+        self.by_bits.walk(esp, |bits, leaf| {
+            if let Some(rank) = rank(&leaf.lookup, destination, source) {
+                found.enter(bits, rank, leaf.value);
             }
         });
         let plain = bits_at(esp, 0, 32).map(Spi);
@@ -161,7 +164,13 @@ impl Sad {
     /// Whether no SA's bits on the wire begin with those of another, so that one
     /// more with `shown` can be told from all.
     pub fn is_free(&self, shown: Shown) -> bool {
-        self.blocked(shown.bits()).is_none()
+        let (bits, len) = shown.bits();
+        let below = |spi: &Spi| len == 0 || (spi.0 ^ bits).leading_zeros() >= u32::from(len);
+        let plain = match len {
+            32 => self.by_spi.contains_key(&Spi(bits)),
+            _ => self.by_spi.keys().any(below),
+        };
+        !plain && self.by_bits.conflict((bits, len)).is_none()
     }
 
     /// An SPI for an inbound SA that sends `lsb` low bits of it (`None` = plain
@@ -172,13 +181,17 @@ impl Sad {
         let len = lsb.unwrap_or(32).min(32);
         let values = 1u64 << len;
         let first = u64::from(random) % values;
-        // Each refusal steps past all that one SA blocks: at most twice around.
+        let plain = self.plain_heads(len);
+        // Each refusal steps past all that one SA blocks, or an SPI that is taken or
+        // reserved: at most twice around. No two SAs hold the SPI that is tried.
         let mut value = first;
-        for _ in 0..=2 * (self.by_bits.len() + self.by_spi.len()) + 512 {
+        for _ in 0..=3 * (self.by_bits.len() + self.by_spi.len()) + 512 {
             let bits = u32::try_from(value % values).ok()?;
-            let step = match self.blocked((left(bits, len), len)) {
+            let string = left(bits, len);
+            let step = match self.blocked_by_compressed((string, len)) {
                 Some(step) => step,
-                None => match spi_of(bits, (lsb, udp), random) {
+                None if plain.contains(&string) => 1,
+                None => match spi_of(bits, (lsb, udp), random).filter(|spi| !self.has(*spi)) {
                     Some(spi) => return Some(spi),
                     None => 1,
                 },
@@ -191,20 +204,26 @@ impl Sad {
         None
     }
 
-    /// How far to step past what blocks these bits; `None` if nothing does.
-    fn blocked(&self, (bits, len): (u32, u8)) -> Option<u64> {
-        if let Some(shorter) = self.by_bits.conflict((bits, len)) {
-            // All values below a shorter string are blocked with it.
-            let span = 1u64 << (len - shorter.min(len));
-            let value = u64::from(bits >> (32 - u32::from(len.max(1))));
-            return Some(if len == 0 { 1 } else { span - value % span });
-        }
-        let below = |spi: &Spi| len == 0 || (spi.0 ^ bits).leading_zeros() >= u32::from(len);
-        let plain = match len {
-            32 => self.by_spi.contains_key(&Spi(bits)),
-            _ => self.by_spi.keys().any(below),
-        };
-        plain.then_some(1)
+    /// What the SPIs of plain SAs begin with, `len` bits of each.
+    fn plain_heads(&self, len: u8) -> HashSet<u32> {
+        let mask = left(u32::MAX, len);
+        self.by_spi.keys().map(|spi| spi.0 & mask).collect()
+    }
+
+    /// Whether an SA has this SPI in full, however much of it is sent: whoever
+    /// names an SA by its SPI (IKE does) must not mean two.
+    fn has(&self, spi: Spi) -> bool {
+        self.by_spi.contains_key(&spi) || self.by_bits.has(spi)
+    }
+
+    /// How far to step past the compressed SPIs that block these bits; `None` if
+    /// none does.
+    fn blocked_by_compressed(&self, (bits, len): (u32, u8)) -> Option<u64> {
+        let shorter = self.by_bits.conflict((bits, len))?;
+        // All values below a shorter string are blocked with it.
+        let span = 1u64 << (len - shorter.min(len));
+        let value = u64::from(bits >> (32 - u32::from(len.max(1))));
+        Some(if len == 0 { 1 } else { span - value % span })
     }
 }
 
@@ -225,7 +244,18 @@ fn spi_of(bits: u32, (lsb, udp): (Option<u8>, bool), random: u32) -> Option<Spi>
 #[derive(Debug, Default)]
 struct Trie {
     nodes: Vec<Node>,
+    /// Nodes that no string goes through any more, to be taken first: SAs come and
+    /// go for as long as the receiver runs.
+    spare: Vec<usize>,
     values: usize,
+}
+
+/// An SA in the trie.
+#[derive(Debug)]
+struct Leaf {
+    spi: Spi,
+    lookup: Lookup,
+    value: u32,
 }
 
 #[derive(Debug, Default)]
@@ -234,7 +264,7 @@ struct Node {
     /// leads back to the root.
     next: [usize; 2],
     /// SAs whose string ends here.
-    values: Vec<(Lookup, u32)>,
+    values: Vec<Leaf>,
     /// SAs here and below.
     count: usize,
 }
@@ -258,7 +288,12 @@ impl Trie {
         (next != 0).then_some(next)
     }
 
-    /// The node where the string ends, made if it is not there.
+    /// The node where the string ends.
+    fn find(&self, (bits, len): (u32, u8)) -> Option<usize> {
+        (0..len).try_fold(0, |node, depth| self.child(node, bit(bits, depth)))
+    }
+
+    /// The same, made if it is not there.
     fn reach(&mut self, (bits, len): (u32, u8)) -> Option<usize> {
         if self.nodes.is_empty() {
             self.nodes.push(Node::default());
@@ -269,8 +304,7 @@ impl Trie {
             node = match self.child(node, side) {
                 Some(next) => next,
                 None => {
-                    let next = self.nodes.len();
-                    self.nodes.push(Node::default());
+                    let next = self.spare_node();
                     *self.nodes.get_mut(node)?.next.get_mut(side)? = next;
                     next
                 }
@@ -279,50 +313,93 @@ impl Trie {
         Some(node)
     }
 
-    /// Adds `change` to the counts along the string.
-    fn count(&mut self, (bits, len): (u32, u8), change: isize) {
+    fn spare_node(&mut self) -> usize {
+        self.spare.pop().unwrap_or_else(|| {
+            self.nodes.push(Node::default());
+            self.nodes.len() - 1
+        })
+    }
+
+    /// Counts one more along the string, whose nodes are there.
+    fn count(&mut self, (bits, len): (u32, u8)) {
         let mut node = Some(0);
         for depth in 0..=len {
             let Some(at) = node else { return };
             if let Some(entry) = self.nodes.get_mut(at) {
-                entry.count = entry.count.saturating_add_signed(change);
+                entry.count += 1;
             }
-            node = (depth < len)
-                .then(|| self.child(at, bit(bits, depth)))
-                .flatten();
+            node = self.child(at, bit(bits, depth));
         }
     }
 
-    fn insert(&mut self, string: (u32, u8), lookup: Lookup, value: u32) -> bool {
+    /// Counts `removed` less along the string. A node that nothing goes through any
+    /// more is empty then: it is taken off and kept to be used again.
+    fn release(&mut self, (bits, len): (u32, u8), removed: usize) {
+        let (mut node, mut gone) = (0, false);
+        for depth in 0..=len {
+            let side = bit(bits, depth);
+            let next = self.child(node, side).filter(|_| depth < len);
+            let ends = next
+                .and_then(|next| self.nodes.get(next))
+                .is_some_and(|next| next.count == removed);
+            if let Some(entry) = self.nodes.get_mut(node) {
+                entry.count -= removed;
+                if let Some(link) = entry.next.get_mut(side).filter(|_| ends) {
+                    *link = 0;
+                }
+            }
+            self.spare.extend(gone.then_some(node));
+            gone = ends;
+            let Some(next) = next else { return };
+            node = next;
+        }
+    }
+
+    /// False if the same SPI and addresses are there already.
+    fn insert(&mut self, string: (u32, u8), leaf: Leaf) -> bool {
+        let same = |known: &Leaf| (known.spi, known.lookup) == (leaf.spi, leaf.lookup);
+        let there = self.find(string).and_then(|node| self.nodes.get(node));
+        if there.is_some_and(|entry| entry.values.iter().any(same)) {
+            return false;
+        }
         let Some(entry) = self.reach(string).and_then(|node| self.nodes.get_mut(node)) else {
             return false;
         };
-        entry.values.push((lookup, value));
+        entry.values.push(leaf);
         self.values += 1;
-        self.count(string, 1);
+        self.count(string);
         true
     }
 
     fn remove(&mut self, string: (u32, u8), value: u32) -> bool {
-        let Some(entry) = self.reach(string).and_then(|node| self.nodes.get_mut(node)) else {
+        let Some(entry) = self.find(string).and_then(|node| self.nodes.get_mut(node)) else {
             return false;
         };
         let before = entry.values.len();
-        entry.values.retain(|(_, known)| *known != value);
+        entry.values.retain(|known| known.value != value);
         let removed = before - entry.values.len();
+        if removed == 0 {
+            return false;
+        }
         self.values -= removed;
-        self.count(string, -isize::try_from(removed).unwrap_or(0));
-        removed != 0
+        self.release(string, removed);
+        true
+    }
+
+    /// Whether an SA has this SPI in full.
+    fn has(&self, spi: Spi) -> bool {
+        let leaves = |node: &Node| node.values.iter().any(|leaf| leaf.spi == spi);
+        self.nodes.iter().any(leaves)
     }
 
     /// Calls `each` with every value whose string the octets begin with.
-    fn walk(&self, octets: &[u8], mut each: impl FnMut(u8, &(Lookup, u32))) {
+    fn walk(&self, octets: &[u8], mut each: impl FnMut(u8, &Leaf)) {
         let mut node = Some(0);
         for depth in 0..=32u8 {
             let Some(entry) = node.and_then(|node| self.nodes.get(node)) else {
                 return;
             };
-            entry.values.iter().for_each(|value| each(depth, value));
+            entry.values.iter().for_each(|leaf| each(depth, leaf));
             let side = bits_at(octets, usize::from(depth), 1);
             let side = side.and_then(|side| usize::try_from(side).ok());
             node = node
@@ -462,5 +539,66 @@ mod tests {
         let empty = Sad::new();
         assert!(empty.allocate(Some(0), false, 5).is_some());
         assert_eq!(empty.allocate(Some(0), true, 5), None);
+    }
+    #[test]
+    fn sas_that_come_and_go_leave_no_room_behind() {
+        let here = IpAddr::from([192, 0, 2, 1]);
+        let mut sad = Sad::new();
+        assert!(sad.insert(compressed(0x8000_0007, 12), Lookup::Spi, 1));
+        let mut random = 1u32;
+        let mut held = 0;
+        for n in 0..2000 {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let lsb = [8, 16, 32, 5][n % 4];
+            let one = compressed(random, lsb);
+            assert!(sad.insert(one, Lookup::Spi, 2));
+            assert!(!sad.remove(compressed(!random, lsb), 2));
+            assert!(sad.remove(one, 2) && !sad.remove(one, 2));
+            if n == 3 {
+                held = sad.by_bits.nodes.len();
+            }
+        }
+        assert_eq!(sad.by_bits.nodes.len(), held);
+        let found = |esp: &[u8]| sad.candidates(esp, here, here).values().count();
+        assert_eq!((found(&[0x00, 0x70]), found(&[0x80, 0x70])), (1, 0));
+        assert!(sad.is_free(compressed(1, 4)) && !sad.is_free(compressed(0, 4)));
+    }
+
+    #[test]
+    fn an_spi_names_one_sa_even_where_the_wire_tells_two_apart() {
+        let mut sad = Sad::new();
+        let first = sad.allocate(Some(8), false, 5).unwrap();
+        assert!(sad.insert(
+            Shown {
+                spi: first,
+                lsb: Some(8)
+            },
+            Lookup::Spi,
+            1
+        ));
+        assert!(!sad.insert(
+            Shown {
+                spi: first,
+                lsb: Some(8)
+            },
+            Lookup::Spi,
+            2
+        ));
+        // The same SPI, of which 16 bits or all of them begin otherwise.
+        for (lsb, random) in [(Some(16), first.0), (None, first.0)] {
+            assert!(sad.is_free(Shown { spi: first, lsb }));
+            assert_ne!(sad.allocate(lsb, false, random), Some(first));
+        }
+    }
+
+    #[test]
+    fn many_plain_sas_do_not_hold_up_the_allocator() {
+        let mut sad = Sad::new();
+        for head in 1..20_000u32 {
+            let spi = Spi(head << 16);
+            assert!(sad.insert(Shown { spi, lsb: None }, Lookup::Spi, head));
+        }
+        let spi = sad.allocate(Some(16), false, 1).unwrap();
+        assert_eq!(spi.low_bits(16), 20_000);
     }
 }
