@@ -120,6 +120,7 @@ void gw_report(struct gateway *gw)
 	line("prohibited answers held back", gw->prohibited.refused);
 	line("NAT keepalives sent", t->keepalives_sent);
 	line("fragments of sealed packets", t->outer_fragments);
+	line("ICV trials for equal SPI bits", sprat_ipsec_icv_trials(gw->ipsec));
 	line("audit lines held back", gw->audit.refused);
 	printf("  %-20s %-4s %-10s %12s %14s %12s\n", "SA", "dir", "SPI", "packets", "octets", "last SN");
 	for (uint32_t sa = 0; sa < sprat_ipsec_sa_count(gw->ipsec); sa++)

@@ -18,7 +18,7 @@ import threading
 import time
 
 from netlab import OUTER, Gateway, Sniffer, Tunnel, Unavailable, config, wait_until
-from run import Pair, equal, inner, main, ping
+from run import Pair, equal, inner, largest_ping, main, ping
 
 TESTS = []
 SECONDS = int(os.environ.get("SPRAT_SECONDS", "2"))
@@ -511,6 +511,67 @@ class Sensor(Diet):
             ports = ("source_ports = 5683", "destination_ports = 5001")
         text = text.replace('protocol = "udp"', 'protocol = "udp"\n' + "\n".join(ports))
         return text
+
+
+@test
+def too_big_counts_what_is_left_out(lab, programs):
+    """The MTU told is that of a packet whose headers do not travel."""
+    tunnels = [Diet(1, 6, 6, extra="path_mtu = 1380"), Diet(2, 4, 4, extra="path_mtu = 1380")]
+    # Without the outer header, SPI and number, ICV, and the residue: the protocol;
+    # in IPv4 also IHL, flags and offset.
+    room = [1380 - 40 - 2 - 8 - 1 + 40, 1380 - 20 - 2 - 8 - 4 + 20]
+    with Pair(lab, programs.plain, tunnels, mtu=1500) as pair:
+        for tunnel, wanted_mtu in zip(tunnels, room):
+            equal(tunnel.name, largest_ping(lab, *tunnel.ends()), (wanted_mtu, False))
+        assert pair.a.report().adds_up(), pair.a.report().text
+
+
+@test
+def fragments_go_to_the_fallback(lab, programs):
+    tunnels = [Diet(1, 4, 4, fallback=2), carrier(2), Diet(3, 6, 4, fallback=4, udp=True), carrier(4, udp=True)]
+    with Pair(lab, programs.plain, tunnels) as pair:
+        for tunnel, name in ((tunnels[0], "ab-2"), (tunnels[2], "ab-4")):
+            done, text = ping(lab, "gwa", *tunnel.ends(), "-s", "3000", count=5)
+            assert done and " 0% packet loss" in text, text + pair.a.report().text
+            for side in (pair.a, pair.b):
+                assert side.report().adds_up(), side.report().text
+            # IPv4 fragments cannot be compressed; those of IPv6 are opaque payload
+            # for an SA that takes any protocol.
+            equal(f"{tunnel.name}: by the fallback SA", pair.a.report().sa(name)["packets"],
+                  15 if tunnel.version == 4 else 0)
+        equal("refused", pair.a.report().section("from the TUN device")[1]["of these by a fallback SA"], 15)
+
+
+class Alike(Diet):
+    """SAs of which the receiver sees the same SPI bits."""
+
+    def spi(self, to_b):
+        return super().spi(to_b) << 8 | 0xD4
+
+
+@test
+def equal_spi_bits_are_told_apart_by_the_icv(lab, programs):
+    tunnels = [Alike(1, 6, 6), Alike(2, 4, 6)]
+    with Pair(lab, programs.plain, tunnels) as pair:
+        # The second first: what the first SA has seen it would refuse unopened.
+        for tunnel in reversed(tunnels):
+            assert ping(lab, "gwa", *tunnel.ends(), count=5)[0], pair.b.report().text
+        report = pair.b.report()
+        equal("packets", [report.sa(f"ab-{t.number}")["packets"] for t in tunnels], [5, 5])
+        tried = int(re.search(r"ICV trials for equal SPI bits +(\d+)", report.text)[1])
+        assert 1 <= tried <= 10 and report.adds_up(), report.text
+
+
+@test
+def the_audit_record_knows_the_flow_label(lab, programs):
+    """Of a packet whose header a socket has taken off."""
+    with Pair(lab, programs.plain, [Diet(1, 6, 6)]) as pair:
+        header = struct.pack(">IHBB", 6 << 28 | 0x54321, 40, ESP, 64)
+        ends = b"".join(socket.inet_pton(socket.AF_INET6, end) for end in OUTER[6])
+        with inside(lab, "router", 6) as raw:
+            raw.sendto(header + ends + b"\xee" * 40, (OUTER[6][1], 0))
+        assert wait_until(lambda: "audit" in pair.b.log() and "no-sa" in pair.b.log()), pair.b.report().text
+        assert re.search(r"no-sa .* flow=0x54321", pair.b.log()), pair.b.log()
 
 
 @test
