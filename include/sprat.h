@@ -365,6 +365,9 @@
 /* The packet is quoted in an error message: its number says nothing. */
 #define SPRAT_DISSECT_QUOTED 8
 
+/* Only spans with a remark are wanted, none of them below another. */
+#define SPRAT_DISSECT_BRIEF 16
+
 /* Most octets by which a packet grows when its headers are rebuilt. */
 #define SPRAT_DISSECT_GROWTH 64
 

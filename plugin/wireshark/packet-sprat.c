@@ -114,20 +114,6 @@ add_value(sprat_packet_t *p, const sprat_dissect_span *span, proto_tree *tree, t
     }
 }
 
-/* Whether a tree is shown, or a filter or column names one of our fields. A
- * remark hangs on a field, so then it is wanted as well. */
-static bool
-spans_wanted(const sprat_packet_t *p)
-{
-    if (proto_field_is_referenced(p->tree, proto_sprat))
-        return true;
-    for (size_t i = 0; i < p->out.span_count; i++) {
-        if (p->spans[i].expert != 0)
-            return true;
-    }
-    return false;
-}
-
 static tvbuff_t *
 source_of(const sprat_packet_t *p, const sprat_dissect_span *span)
 {
@@ -152,8 +138,6 @@ add_spans(sprat_packet_t *p)
 {
     proto_item *items[SPANS_MAX];
 
-    if (!spans_wanted(p))
-        return;
     for (size_t i = 0; i < p->out.span_count; i++) {
         const sprat_dissect_span *span = &p->spans[i];
         proto_tree *tree = p->own;
@@ -295,6 +279,10 @@ ask_library(sprat_packet_t *p, const sprat_dissect_ctx *sas, uint32_t flags)
     in.struct_size = sizeof in;
     in.flags = flags | (p->pinfo->fragmented ? SPRAT_DISSECT_FRAGMENT : 0) |
         (p->pinfo->flags.in_error_pkt ? SPRAT_DISSECT_QUOTED : 0);
+    /* Unless a tree is shown, or a filter or column names one of our fields, only
+     * remarks are of use. */
+    if (!proto_field_is_referenced(p->tree, proto_sprat))
+        in.flags |= SPRAT_DISSECT_BRIEF;
     in.octets = len > 0 ? tvb_get_ptr(p->tvb, 0, len) : NULL;
     in.len = len;
     in.reported = tvb_reported_length(p->tvb);

@@ -528,7 +528,8 @@ pub unsafe extern "C" fn sprat_dissect(
         // SAFETY: likewise; NULL is nothing to remember in.
         let (input, capture) = unsafe { (read_packet(&packet)?, capture.as_mut()) };
         let known = known(&packet.report)?;
-        let looked = look(ctx.table.get()?, capture, (known, &input), &mut told);
+        let brief = packet.flags & SPRAT_DISSECT_BRIEF != 0;
+        let looked = look(ctx.table.get()?, capture, (known, brief, &input), &mut told);
         out.write(&told);
         looked
     })
@@ -567,7 +568,7 @@ unsafe fn read_packet(packet: &sprat_dissect_in) -> Status<Input<'_>> {
 fn look(
     table: &Table,
     capture: Option<&mut sprat_dissect_capture>,
-    (known, input): (Option<(usize, Report)>, &Input<'_>),
+    (known, brief, input): (Option<(usize, Report)>, bool, &Input<'_>),
     out: &mut sprat_dissect_out,
 ) -> Status<()> {
     let class = table.classify(input);
@@ -580,6 +581,7 @@ fn look(
         spans: out.spans,
         room,
         count: 0,
+        brief,
     };
     blank(out, class, input);
     let Class::Esp(likely) = class else {
@@ -671,6 +673,7 @@ struct CSink {
     spans: *mut sprat_dissect_span,
     room: usize,
     count: usize,
+    brief: bool,
 }
 
 impl CSink {
@@ -686,12 +689,23 @@ impl CSink {
 impl Sink for CSink {
     fn add(&mut self, span: Span<'_>) -> u16 {
         let number = self.count;
+        if self.brief && span.expert.is_none() {
+            return 0;
+        }
         self.count += 1;
         if number < self.room {
+            let mut span = in_c(&span);
+            if self.brief {
+                span.parent = 0;
+            }
             // SAFETY: there is room for `room` spans, and number is below.
-            unsafe { self.spans.add(number).write(in_c(&span)) };
+            unsafe { self.spans.add(number).write(span) };
         }
         u16::try_from(number).unwrap_or(u16::MAX)
+    }
+
+    fn brief(&self) -> bool {
+        self.brief
     }
 }
 

@@ -181,6 +181,9 @@ impl<S: Sink + ?Sized> Run<'_, S> {
     }
 
     fn ctec(&mut self, ehc: &Compression, text: &[u8], trailer: &Trailer) {
+        if self.sink.brief() {
+            return;
+        }
         let from = trailer.payload_len;
         let label = self.ctec_label(from, text.len() - from);
         let mut at = from;
@@ -322,6 +325,9 @@ impl<S: Sink + ?Sized> Run<'_, S> {
 
     /// Every field of the rule in its order, then what is behind the residue.
     fn iipc(&mut self, rebuilt: &Rebuilt<'_>) {
+        if self.sink.brief() {
+            return;
+        }
         let label = self.iipc_label(rebuilt.iipc.len());
         self.residue(label, rebuilt.residue);
         let (mut read, mut at) = (0, 0);

@@ -304,7 +304,9 @@ pub fn show<S: Sink + ?Sized>(
         Some(ehc) => run.compressed_header(ehc),
     }
     run.body(attempt.opened, plain);
-    run.association();
+    if !run.sink.brief() {
+        run.association();
+    }
     if let Some(reason) = run.outcome.reason {
         run.refusal(reason);
     }
@@ -370,7 +372,7 @@ impl<S: Sink + ?Sized> Run<'_, S> {
             Err(Closed::Length) => return self.outcome.reason = Some(DropReason::Malformed),
             _ => {}
         }
-        if octets.len() >= header + iv {
+        if octets.len() >= header + iv && !self.sink.brief() {
             self.nonce(iv);
         }
         let opened = match opened {

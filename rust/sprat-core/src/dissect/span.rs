@@ -63,6 +63,11 @@ pub struct Span<'a> {
 pub trait Sink {
     /// Takes a span and numbers it: 0 for the first one, then upwards.
     fn add(&mut self, span: Span<'_>) -> u16;
+
+    /// Whether nobody will see a span without a remark: it need not be added.
+    fn brief(&self) -> bool {
+        false
+    }
 }
 
 /// Shorthands for the few shapes that spans have.

@@ -233,6 +233,26 @@ fn a_packet_is_its_own_duplicate_only_without_its_report() {
 }
 
 #[test]
+fn in_brief_only_remarks_are_told() {
+    let setup = Setup::new();
+    assert_eq!(setup.add(&row()).0, SPRAT_OK);
+    let mut octets = null_packet(5);
+    let mut packet = packet_in(&octets);
+    packet.flags = SPRAT_DISSECT_BRIEF;
+    let looked = setup.look(&packet, &mut spans());
+    assert_eq!((looked.out.verified, looked.out.span_count), (1, 0));
+    *octets.last_mut().unwrap() ^= 1;
+    let mut room = spans();
+    let looked = setup.look(&packet_in(&octets), &mut room);
+    assert!(looked.out.span_count > 8);
+    let mut packet = packet_in(&octets);
+    packet.flags = SPRAT_DISSECT_BRIEF;
+    let looked = setup.look(&packet, &mut room);
+    assert_eq!((looked.out.verified, looked.out.span_count), (0, 1));
+    assert_eq!((room[0].parent, room[0].expert), (0, looked.out.reason));
+}
+
+#[test]
 fn without_room_nothing_is_remembered() {
     let setup = Setup::new();
     assert_eq!(setup.add(&row()).0, SPRAT_OK);

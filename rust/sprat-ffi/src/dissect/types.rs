@@ -155,6 +155,9 @@ pub const SPRAT_DISSECT_FRAGMENT: u32 = 4;
 /// The packet is quoted in an error message: its number says nothing.
 pub const SPRAT_DISSECT_QUOTED: u32 = 8;
 
+/// Only spans with a remark are wanted, none of them below another.
+pub const SPRAT_DISSECT_BRIEF: u32 = 16;
+
 /// A packet as captured.
 #[repr(C)]
 #[derive(Clone, Copy)]
