@@ -12,13 +12,13 @@ use core::net::IpAddr;
 use sprat_core::buf::PacketBuf;
 use sprat_core::crypto::{Encr, Integ, Keys, Suite};
 use sprat_core::diet_esp::{
-    Afrg, Alignment, DscpCda, EcnCda, Ehc, EspTrailer, FlowLabelCda, IipcProfile, OuterFields,
+    Afrg, Alignment, Context, DscpCda, EcnCda, Ehc, EspTrailer, FlowLabelCda, IipcProfile, OuterFields, Profile,
 };
 use sprat_core::error::DropReason;
 use sprat_core::esp::{InboundSa, OutboundSa, SealArgs, SealError};
 use sprat_core::ipsec::{Ipsec, OuterFacts, Sa, Verdict};
 use sprat_core::num::{Sn64, Spi};
-use sprat_core::sa::{Df, Dscp, Lookup, Mode, SaParams, Tunnel};
+use sprat_core::sa::{Df, Dscp, Lookup, Mode, NatOriginal, SaParams, Tunnel, UdpEncap};
 use sprat_core::selector::{AddrRange, PortRange, Selector};
 use sprat_core::spd::{Action, Direction, Policy};
 use sprat_core::time::Instant;
@@ -462,4 +462,83 @@ fn a_plain_sa_tried_first_leaves_the_packet_to_the_compressed_one() {
         (Verdict::Deliver, None, Some(0))
     );
     assert_eq!(ipsec.icv_trials(), 1);
+}
+
+/// The rules of 2016-2019, whatever the attributes say that they do not know.
+fn old(version: Version, selector: Selector) -> Afrg {
+    Afrg {
+        profile: Profile::Ehc2019,
+        ecn_cda: EcnCda::Lower,
+        flow_label_cda: FlowLabelCda::Lower,
+        alignment: Alignment::Bits8,
+        esp_spi_lsb: 8,
+        esp_sn_lsb: 8,
+        outer_id: true,
+        ..Afrg::new(version, selector)
+    }
+}
+
+/// UDP over IPv4 with ECT(0) and DF, of the digest's section 14.
+const INNER_V4: &str =
+    "45020026beef400040118f83c000020ac6336414138911940012008b48656c6c6f2064696574";
+
+#[test]
+fn an_ecn_field_that_was_sent_still_learns_of_congestion() {
+    let afrg = old(Version::V4, Selector::ANY);
+    let mut tx = outbound(0xa1b2_c3d4, afrg);
+    let mut rx = inbound(0xa1b2_c3d4, Ehc::new(afrg));
+    let mut sealed = seal(&mut tx, &hex(INNER_V4)).unwrap();
+    sealed[1] |= 0x30;
+    let opened = open(&mut rx, &sealed).unwrap();
+    assert_eq!(opened[1], 3, "CE outside, ECT inside (RFC 6040 s4.2)");
+}
+
+#[test]
+fn the_rules_of_2019_know_no_ranges() {
+    let selector = Selector {
+        source: AddrRange::prefix(address("2001:db8:0:1::"), 64).unwrap(),
+        source_ports: PortRange::Range {
+            first: 5001,
+            last: 5003,
+        },
+        ..selector()
+    };
+    let context = Context::new(old(Version::V6, selector), &params(0x300).carried()).unwrap();
+    // Source address and port in full, nothing else.
+    assert_eq!(context.header_and_residue(17), (48, 18));
+}
+
+#[test]
+fn behind_a_nat_a_checksum_that_was_sent_is_mended() {
+    let encap = UdpEncap {
+        source_port: 4500,
+        destination_port: 4500,
+    };
+    let original = NatOriginal {
+        source: address("192.0.2.10"),
+        destination: address("198.51.100.20"),
+    };
+    let params = SaParams {
+        mode: Mode::Transport,
+        udp_encap: Some(encap),
+        nat_original: Some(original),
+        ..params(0xa1b2_c3d4)
+    };
+    let ehc = Ehc::new(old(Version::V4, Selector::ANY));
+    let through = |compressed: bool| {
+        let tx = OutboundSa::new(params, suite(), Sn64(0), Instant(0)).unwrap();
+        let rx = InboundSa::new(params, suite(), vec![], Instant(0)).unwrap();
+        let (mut tx, mut rx) = match compressed {
+            true => (tx.compress(&ehc).unwrap(), rx.compress(&ehc).unwrap()),
+            false => (tx, rx),
+        };
+        let mut sealed = seal(&mut tx, &hex(INNER_V4)).unwrap();
+        // The NAT gives it the source 203.0.113.7; the header checksum is nobody's
+        // business here.
+        sealed[12..16].copy_from_slice(&[203, 0, 113, 7]);
+        let opened = open(&mut rx, &sealed).unwrap();
+        opened[20..].to_vec()
+    };
+    assert_ne!(through(false)[6..8], hex(INNER_V4)[26..28]);
+    assert_eq!(through(true), through(false));
 }

@@ -2,11 +2,11 @@
 
 use core::net::IpAddr;
 
-use super::afrg::{Afrg, Carried, ContextError};
+use super::afrg::{Afrg, Carried, ContextError, Profile};
 use super::template::Template;
 use super::{ctec, eec, rules};
 use crate::num::Spi;
-use crate::schc::{Cda, Descriptor, Mo, Tv};
+use crate::schc::{Cda, Descriptor, Fid, Mo, Tv};
 use crate::selector::{AddrRange, PortRange};
 use crate::wire::ip::{Version, proto};
 
@@ -33,9 +33,12 @@ impl Shared {
         Shared { octets, bits }
     }
 
-    fn of_addresses(range: &AddrRange) -> Self {
+    fn of_addresses(range: &AddrRange, of_ranges: bool) -> Self {
         match range {
             AddrRange::Any => Shared::new(&[], &[]),
+            AddrRange::Range { first, last } if first != last && !of_ranges => {
+                Shared::new(&[], &[])
+            }
             AddrRange::Range { first, last } => match (first, last) {
                 (IpAddr::V4(first), IpAddr::V4(last)) => {
                     Shared::new(&first.octets(), &last.octets())
@@ -48,9 +51,12 @@ impl Shared {
         }
     }
 
-    fn of_ports(range: &PortRange) -> Self {
+    fn of_ports(range: &PortRange, of_ranges: bool) -> Self {
         match range {
             PortRange::Any | PortRange::Opaque => Shared::new(&[], &[]),
+            PortRange::Range { first, last } if first != last && !of_ranges => {
+                Shared::new(&[], &[])
+            }
             PortRange::Range { first, last } => {
                 Shared::new(&first.to_be_bytes(), &last.to_be_bytes())
             }
@@ -90,6 +96,8 @@ pub struct Context {
     destination: Shared,
     source_port: Shared,
     destination_port: Shared,
+    outer_ecn: bool,
+    outer_flow: bool,
     template: Option<Template>,
 }
 
@@ -98,16 +106,22 @@ impl Context {
     pub fn new(afrg: Afrg, carried: &Carried) -> Result<Self, ContextError> {
         afrg.validate(carried)?;
         let selector = &afrg.selector;
+        // The texts of 2016-2019 know single values and "Unspecified".
+        let of_ranges = afrg.profile != Profile::Ehc2019;
         let mut context = Context {
             spi: carried.spi,
             outer: carried.outer,
-            source: Shared::of_addresses(&selector.source),
-            destination: Shared::of_addresses(&selector.destination),
-            source_port: Shared::of_ports(&selector.source_ports),
-            destination_port: Shared::of_ports(&selector.destination_ports),
+            source: Shared::of_addresses(&selector.source, of_ranges),
+            destination: Shared::of_addresses(&selector.destination, of_ranges),
+            source_port: Shared::of_ports(&selector.source_ports, of_ranges),
+            destination_port: Shared::of_ports(&selector.destination_ports, of_ranges),
             afrg,
+            outer_ecn: false,
+            outer_flow: false,
             template: None,
         };
+        context.outer_ecn = context.takes_from_outer(&[Fid::Ecn]);
+        context.outer_flow = context.takes_from_outer(&[Fid::FlowLabel, Fid::Identification]);
         context.template = Template::of(&context);
         Ok(context)
     }
@@ -125,6 +139,30 @@ impl Context {
     /// IP version of the outer header; `None` in transport mode.
     pub fn outer(&self) -> Option<Version> {
         self.outer
+    }
+
+    /// Whether the rule leaves one of these fields to the outer header.
+    fn takes_from_outer(&self, fields: &[Fid]) -> bool {
+        let mut found = false;
+        self.rule(Stratum::Iipc, 0, 1)
+            .for_each(|d| found |= d.cda == Cda::Lower && fields.contains(&d.fid));
+        found
+    }
+
+    /// Whether the inner ECN field is the outer one.
+    pub fn outer_ecn(&self) -> bool {
+        self.outer_ecn
+    }
+
+    /// Whether the outer Flow Label or Identification carries the inner one.
+    pub fn outer_flow(&self) -> bool {
+        self.outer_flow
+    }
+
+    /// Whether the receiver computes the checksum of `protocol`.
+    pub(crate) fn computes_checksum(&self, protocol: u8) -> bool {
+        self.afrg.compresses_inner()
+            && rules::transport(self, protocol).any(|d| d.cda == Cda::Checksum)
     }
 
     pub(super) fn source(&self) -> &Shared {

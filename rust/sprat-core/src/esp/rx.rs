@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use super::{HEADER_LEN, Terms, ecn};
 use crate::buf::PacketBuf;
 use crate::crypto::{EspSuite, Numbers, OpenFailed};
-use crate::diet_esp::{Context, EcnCda, Generator, OuterFields, Pseudo, generate, reconstruct};
+use crate::diet_esp::{Context, Generator, OuterFields, Pseudo, generate, reconstruct};
 use crate::error::DropReason;
 use crate::num::{Sn64, Spi};
 use crate::sa::{Mode, NatOriginal, SaParams, SaRx};
@@ -433,10 +433,7 @@ fn restore<S: EspSuite>(
     }
     let head = match terms.params.mode {
         Mode::Tunnel(tunnel) => {
-            let lower = terms.compresses_inner()
-                && terms
-                    .context()
-                    .is_some_and(|c| c.afrg().ecn_cda == EcnCda::Lower);
+            let lower = terms.context().is_some_and(Context::outer_ecn);
             let outer = (tunnel.ecn && !lower).then_some(place.traffic_class);
             take_inner(buf, payload, next_header, outer)?
         }
@@ -563,8 +560,10 @@ fn rejoin<S: EspSuite>(
     let head = place.head.ok_or(DropReason::Malformed)?;
     let payload = buf.packet().get(from..to).ok_or(DropReason::Malformed)?;
     // A rebuilt header states what is there, over the addresses seen here.
-    let rebuilt = terms.compresses_inner();
-    let kept = match rebuilt {
+    let rebuilt = terms
+        .context()
+        .is_some_and(|context| context.computes_checksum(next_header));
+    let kept = match terms.compresses_inner() {
         true => payload.len(),
         false => cut_tfc(terms.params, next_header, payload),
     };

@@ -3,7 +3,7 @@
 use super::{Terms, ecn};
 use crate::buf::{PacketBuf, Short};
 use crate::crypto::{EspSuite, IvSource, Numbers};
-use crate::diet_esp::{Context, Elided, FlowLabelCda, OuterFields, Pseudo};
+use crate::diet_esp::{Context, Elided, OuterFields, Pseudo};
 use crate::error::DropReason;
 use crate::num::Sn64;
 use crate::sa::{Df, Mode, SaParams, SaTx, Tunnel};
@@ -203,7 +203,7 @@ impl Plan<'_> {
             return false;
         };
         // An Identification that carries inner bits is no use for reassembly.
-        if tunnel.destination.is_ipv4() && terms.context().is_some_and(carries_id) {
+        if tunnel.destination.is_ipv4() && terms.context().is_some_and(Context::outer_flow) {
             return false;
         }
         let six = matches!(
@@ -216,12 +216,6 @@ impl Plan<'_> {
         tunnel.df == Df::Clear && tunnel.destination.is_ipv4()
             || six && self.payload_len + self.cut <= LEAST_IPV6_MTU
     }
-}
-
-/// Whether the outer flow label or Identification carries the inner one.
-fn carries_id(context: &Context) -> bool {
-    let afrg = context.afrg();
-    afrg.compresses_inner() && afrg.flow_label_cda == FlowLabelCda::Lower
 }
 
 /// Seals the IP packet in `buf`, in place, growing it at both ends; with Diet-ESP
@@ -341,7 +335,7 @@ fn compress(
         outer.hop_limit = fields.hop_limit;
         match version {
             Version::V6 => outer.flow_label = fields.flow,
-            Version::V4 if carries_id(context) => {
+            Version::V4 if context.outer_flow() => {
                 outer.id = u16::try_from(fields.flow).unwrap_or(0);
                 outer.fragment = ip::v4::DF;
             }

@@ -519,17 +519,23 @@ fn shares(octets: &[u8], range: Option<(u128, u128)>) -> bool {
     rest == 128 || value >> rest == first >> rest
 }
 
-fn address_ends(range: &AddrRange) -> Option<(u128, u128)> {
+/// Both ends of what the text leaves out some of; that of 2019 knows single values
+/// only.
+fn known(afrg: &Afrg, (first, last): (u128, u128)) -> Option<(u128, u128)> {
+    (afrg.profile != Profile::Ehc2019 || first == last).then_some((first, last))
+}
+
+fn address_ends(afrg: &Afrg, range: &AddrRange) -> Option<(u128, u128)> {
     match range {
         AddrRange::Any => None,
-        AddrRange::Range { first, last } => Some((number(first), number(last))),
+        AddrRange::Range { first, last } => known(afrg, (number(first), number(last))),
     }
 }
 
-fn port_ends(range: &PortRange) -> Option<(u128, u128)> {
+fn port_ends(afrg: &Afrg, range: &PortRange) -> Option<(u128, u128)> {
     match range {
         PortRange::Any | PortRange::Opaque => None,
-        PortRange::Range { first, last } => Some((u128::from(*first), u128::from(*last))),
+        PortRange::Range { first, last } => known(afrg, ((*first).into(), (*last).into())),
     }
 }
 
@@ -552,8 +558,8 @@ pub fn segment_fits(afrg: &Afrg, protocol: u8, pseudo: &[u8], segment: &[u8]) ->
         return segment.len() >= len;
     }
     let word = |at: usize| u16::from_be_bytes([segment[at], segment[at + 1]]);
-    let in_ports = shares(&segment[..2], port_ends(&afrg.selector.source_ports))
-        && shares(&segment[2..4], port_ends(&afrg.selector.destination_ports));
+    let in_ports = shares(&segment[..2], port_ends(afrg, &afrg.selector.source_ports))
+        && shares(&segment[2..4], port_ends(afrg, &afrg.selector.destination_ports));
     let at = checksum_at(protocol).unwrap();
     let right = checksum(protocol, pseudo, segment);
     let right = segment[at..at + right.len()] == right;
@@ -584,8 +590,8 @@ pub fn packet_fits(afrg: &Afrg, packet: &[u8]) -> bool {
     let size = (header - at) / 2;
     let (source, destination) = packet[at..header].split_at(size);
     let selector = &afrg.selector;
-    let in_addresses = shares(source, address_ends(&selector.source))
-        && shares(destination, address_ends(&selector.destination));
+    let in_addresses = shares(source, address_ends(afrg, &selector.source))
+        && shares(destination, address_ends(afrg, &selector.destination));
     let class = if v6 {
         word(0) >> 4 & 0xff
     } else {
@@ -661,8 +667,8 @@ pub fn residue_bits(way: &Way, protocol: u8) -> u32 {
     let named = if selector.protocol.is_some() { 0 } else { 8 };
     let v6 = afrg.ip_version == Some(Version::V6);
     let width = if v6 { 128 } else { 32 };
-    let addresses = sent(address_ends(&selector.source), width)
-        + sent(address_ends(&selector.destination), width);
+    let addresses = sent(address_ends(afrg, &selector.source), width)
+        + sent(address_ends(afrg, &selector.destination), width);
     let over_v6 = way.carried.outer == Some(Version::V6);
     let ip = match (old, v6) {
         _ if way.carried.outer.is_none() => 0,
@@ -676,8 +682,8 @@ pub fn residue_bits(way: &Way, protocol: u8) -> u32 {
     if covered(afrg, protocol) == 0 {
         return ip;
     }
-    let ports = sent(port_ends(&selector.source_ports), 16)
-        + sent(port_ends(&selector.destination_ports), 16);
+    let ports = sent(port_ends(afrg, &selector.source_ports), 16)
+        + sent(port_ends(afrg, &selector.destination_ports), 16);
     let if_so = |flag: bool, bits: u32| if flag { bits } else { 0 };
     let agreed = &afrg.ehc2019;
     let rest = match protocol {
