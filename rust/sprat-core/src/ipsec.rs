@@ -221,6 +221,20 @@ struct Trials {
     further: Resync,
 }
 
+impl Trials {
+    /// Counts one more check of a packet that had `checks`; an authentic packet
+    /// has cost nothing of the limit.
+    fn checked(&mut self, checks: &mut u8, (authentic, now): (bool, Instant)) {
+        if *checks > 0 {
+            self.further.take(now);
+        }
+        if authentic {
+            self.further.give_back((*checks).into());
+        }
+        *checks += 1;
+    }
+}
+
 impl Default for Trials {
     fn default() -> Self {
         Trials {
@@ -630,18 +644,13 @@ impl Ipsec {
             if checks == self.trials.per_packet {
                 break;
             }
-            if checks > 0 && !self.trials.further.take(now) {
+            if checks > 0 && !self.trials.further.is_left(now) {
                 return self.refuse(outcome, DropReason::IcvTrials);
             }
             let Some((sa, shown)) = self.inbound_sa(number, buf, place) else {
                 continue;
             };
             let tried = sa.try_at(buf, place, now);
-            if let Err(DropReason::Integrity) = tried {
-                checks += 1;
-                refused = Some(DropReason::Integrity);
-                continue;
-            }
             // Before the ICV nothing tells whose packet it is.
             if let Err(reason) = tried
                 && before_icv(reason)
@@ -649,12 +658,17 @@ impl Ipsec {
                 refused = refused.or(Some(reason));
                 continue;
             }
-            if let Err(reason) = tried {
+            let authentic = tried != Err(DropReason::Integrity);
+            if let (true, Err(reason)) = (authentic, tried) {
                 sa.count(reason);
             }
-            outcome.sa = Some(number);
-            (outcome.spi, outcome.sn) = shown;
-            return delivered(outcome, tried);
+            self.trials.checked(&mut checks, (authentic, now));
+            if authentic {
+                outcome.sa = Some(number);
+                (outcome.spi, outcome.sn) = shown;
+                return delivered(outcome, tried);
+            }
+            refused = Some(DropReason::Integrity);
         }
         self.refuse(outcome, refused.unwrap_or(DropReason::NoSa))
     }

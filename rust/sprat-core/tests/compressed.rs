@@ -12,7 +12,8 @@ use core::net::IpAddr;
 use sprat_core::buf::PacketBuf;
 use sprat_core::crypto::{Encr, Integ, Keys, Suite};
 use sprat_core::diet_esp::{
-    Afrg, Alignment, Context, DscpCda, EcnCda, Ehc, EspTrailer, FlowLabelCda, IipcProfile, OuterFields, Profile,
+    Afrg, Alignment, Context, DscpCda, EcnCda, Ehc, EspTrailer, FlowLabelCda, IipcProfile,
+    OuterFields, Profile,
 };
 use sprat_core::error::DropReason;
 use sprat_core::esp::{InboundSa, OutboundSa, SealArgs, SealError};
@@ -541,4 +542,33 @@ fn behind_a_nat_a_checksum_that_was_sent_is_mended() {
     };
     assert_ne!(through(false)[6..8], hex(INNER_V4)[26..28]);
     assert_eq!(through(true), through(false));
+}
+
+#[test]
+fn checks_that_find_the_sa_cost_nothing_of_the_limit() {
+    let mut ipsec = boundary(&[(0x0002_d4d4, 8), (0xa1b2_c3d4, 8), (0x9900_00d4, 8)]);
+    ipsec.set_icv_trials(3, 2);
+    let mut tx = outbound(0x9900_00d4, lower(8, 8));
+    for n in 1..=20 {
+        let packet = seal(&mut tx, &hex(INNER)).unwrap();
+        let delivered = (Verdict::Deliver, None, Some(2));
+        assert_eq!(arrive(&mut ipsec, &packet), delivered, "packet {n}");
+        assert_eq!(ipsec.icv_trials(), 2 * n);
+    }
+}
+
+#[test]
+fn an_sa_that_refuses_before_its_icv_costs_no_check() {
+    let mut ipsec = boundary(&[(0x0002_d4d4, 8), (0xa1b2_c3d4, 8)]);
+    ipsec.set_icv_trials(2, 1);
+    let mut second = outbound(0xa1b2_c3d4, lower(8, 8));
+    let first = seal(&mut second, &hex(INNER)).unwrap();
+    assert_eq!(arrive(&mut ipsec, &first).0, Verdict::Deliver);
+    assert_eq!(ipsec.icv_trials(), 1);
+    // A copy: the first SA's check fails, the second knows the number.
+    let copies = (Verdict::Drop, Some(DropReason::Integrity), None);
+    for _ in 0..5 {
+        assert_eq!(arrive(&mut ipsec, &first), copies);
+    }
+    assert_eq!(ipsec.icv_trials(), 1);
 }

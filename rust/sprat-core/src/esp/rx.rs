@@ -154,19 +154,30 @@ impl Resync {
         }
     }
 
-    /// Takes one further ICV check, if there is one left this second.
-    pub fn take(&mut self, now: Instant) -> bool {
+    /// Whether a further ICV check is left this second.
+    pub fn is_left(&mut self, now: Instant) -> bool {
         let second = now.0 / 1000;
         if second != self.second {
             self.second = second;
             self.used = 0;
         }
-        if self.used >= self.per_second {
-            return false;
+        self.used < self.per_second
+    }
+
+    /// Takes one further ICV check, if there is one left this second.
+    pub fn take(&mut self, now: Instant) -> bool {
+        let left = self.is_left(now);
+        if left {
+            self.used = self.used.saturating_add(1);
+            self.trials = self.trials.saturating_add(1);
         }
-        self.used += 1;
-        self.trials = self.trials.saturating_add(1);
-        true
+        left
+    }
+
+    /// Gives back `checks` taken for a packet that turned out to be authentic: the
+    /// limit is there for forgeries.
+    pub fn give_back(&mut self, checks: u16) {
+        self.used = self.used.saturating_sub(checks);
     }
 }
 

@@ -559,7 +559,10 @@ pub fn segment_fits(afrg: &Afrg, protocol: u8, pseudo: &[u8], segment: &[u8]) ->
     }
     let word = |at: usize| u16::from_be_bytes([segment[at], segment[at + 1]]);
     let in_ports = shares(&segment[..2], port_ends(afrg, &afrg.selector.source_ports))
-        && shares(&segment[2..4], port_ends(afrg, &afrg.selector.destination_ports));
+        && shares(
+            &segment[2..4],
+            port_ends(afrg, &afrg.selector.destination_ports),
+        );
     let at = checksum_at(protocol).unwrap();
     let right = checksum(protocol, pseudo, segment);
     let right = segment[at..at + right.len()] == right;
