@@ -8,7 +8,7 @@
 //! ```
 //!
 //! [`Afrg`] holds the attributes of one SA, [`Context`] what is made from them
-//! once: the rules, which are data ([`rules`]), and for the commonest kind of SA
+//! once: the rules, which are data (`rules.rs`), and for the commonest kind of SA
 //! a template. Everything here is pure: no counter, window or packet moves.
 
 mod afrg;
