@@ -61,9 +61,10 @@ screenshot: ## docs/images/wireshark.png anew
 	@scripts/build
 	@tests/wireshark/screenshot
 
-mote: ## the mote library, linked, with its sizes (TARGET=thumbv7m-none-eabi)
+mote: ## the mote library: sizes, instructions (TARGET=thumbv7m-none-eabi)
 	@scripts/setup mote
 	@scripts/mote $(MOTE_TARGET)
+	@scripts/mote-bench $(MOTE_TARGET)
 
 size: mote ## the same
 
