@@ -129,6 +129,13 @@ impl DropReason {
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.get(usize::from(code).checked_sub(1)?).copied()
     }
+
+    /// Whether a sender's refusal says that the packet does not fit the Diet-ESP
+    /// rules of an SA, or the selector that they are made from: a fallback SA takes
+    /// such a packet. Only SAs with rules look at the selector when sending.
+    pub fn is_misfit(self) -> bool {
+        self == Self::Selector || (Self::EhcVersion..=Self::EhcCoverage).contains(&self)
+    }
 }
 
 impl core::fmt::Display for DropReason {

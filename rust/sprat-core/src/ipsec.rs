@@ -244,13 +244,6 @@ impl Default for Trials {
     }
 }
 
-/// Whether a refusal says that the packet does not fit the rules of an SA, or the
-/// selector that they are made from: only SAs with rules look at it when sending.
-fn misfit(reason: DropReason) -> bool {
-    reason == DropReason::Selector
-        || (DropReason::EhcVersion..=DropReason::EhcCoverage).contains(&reason)
-}
-
 impl Ipsec {
     /// A boundary without SAs and policies: it drops everything.
     pub fn new() -> Self {
@@ -414,7 +407,7 @@ impl Ipsec {
         (outcome, number): (Outcome, Option<u32>),
     ) -> Result<Outcome, Short> {
         let protected = self.protect(buf, args, (outcome, number))?;
-        let Some(reason) = protected.reason.filter(|reason| misfit(*reason)) else {
+        let Some(reason) = protected.reason.filter(|reason| reason.is_misfit()) else {
             return Ok(protected);
         };
         let slot = number.and_then(|n| self.slot(n)).and_then(Option::as_mut);
