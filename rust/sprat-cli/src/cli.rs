@@ -58,7 +58,8 @@ arguments, a line of standard input; each sealed packet is one line of output.
 
 The SA is --sa-name, else the only one with direction = \"out\", else the only
 one of the file. Its number continues behind sequence_start unless --seq is
-given. Never send what two runs have sealed with the same number and key.
+given. What does not fit its Diet-ESP rules is sealed by its fallback, if it has
+one. Never send what two runs have sealed with the same number and key.
 
 Examples:
   sprat seal --sa sas.toml --seq 7 4500001c...

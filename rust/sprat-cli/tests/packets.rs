@@ -361,3 +361,81 @@ fn padding_that_does_not_fit_is_a_wrong_use() {
         assert_eq!((run.code, run.err), (Some(2), told));
     }
 }
+
+/// A UDP packet of the SA below: 2001:db8::1 port 5001 to 2001:db8::2 port 4500.
+const FITS: &str = "600000000009114020010db800000000000000000000000120010db8000000000000000000000002\
+                    1389119400093e4a41";
+/// The same to port 4501.
+const ODD: &str = "600000000009114020010db800000000000000000000000120010db8000000000000000000000002\
+                   1389119500093e4941";
+
+/// An SA with Diet-ESP, and a plain one for what does not fit.
+fn with_fallback(ehc: &str) -> String {
+    let tunnel = "[sa.tunnel]\nsource = \"2001:db8:f::1\"\ndestination = \"2001:db8:f::2\"\n";
+    let sa = |name: &str, spi: u32, key: u8| {
+        let keymat = format!("{key:02x}").repeat(19);
+        format!(
+            "[[sa]]\nname = \"{name}\"\ndirection = \"out\"\nspi = {spi}\nmode = \"tunnel\"\n\
+             encr = \"aes-ccm-8-iiv\"\nkeymat = \"{keymat}\"\n{tunnel}"
+        )
+    };
+    format!(
+        "{}[[sa.selector]]\nsource = \"2001:db8::1\"\ndestination = \"2001:db8::2\"\nprotocol = \"udp\"\n\
+         source_ports = 5001\ndestination_ports = 4500\n\
+         [sa.ehc]\nesp_spi_lsb = 8\nesp_sn_lsb = 8\nfallback = \"plain\"\n{ehc}{}",
+        sa("lean", 0x12d4, 1),
+        sa("plain", 0x12d5, 2)
+    )
+}
+
+/// As the gateway does it: digest section 11.
+#[test]
+fn what_does_not_fit_is_sealed_by_the_fallback() {
+    let dir = Dir::new("fallback");
+    let file = dir.file("sas.toml", with_fallback("alignment = 8\n"));
+    let seal = ["seal", "--sa", &file, "--sa-name", "lean", "--seq", "7"];
+    let run = sprat(&[&seal[..], &[ODD, FITS, ODD]].concat(), "");
+    let lines: Vec<&str> = run.out.lines().collect();
+    assert_eq!((run.code, lines.len()), (Some(0), 3), "{run:?}");
+    // SPI and number behind the outer header.
+    let starts = ["000012d500000001", "d407", "000012d500000002"];
+    for (line, start) in lines.iter().zip(starts) {
+        assert_eq!(line.get(80..80 + start.len()), Some(start), "{line}");
+    }
+    let opened = sprat(&["open", "--sa", &file], &run.out).out;
+    let sent = ODD.len() * 2 + FITS.len();
+    assert_eq!(opened.replace('\n', "").len(), sent, "{opened}");
+    // What no SA can take is refused as before.
+    let run = sprat(&[&seal[..], &["00"]].concat(), "");
+    assert!(run.code == Some(1) && run.err.contains("not-ip"), "{run:?}");
+}
+
+#[test]
+fn padding_of_diet_esp_goes_by_its_alignment() {
+    let dir = Dir::new("ehc-pad");
+    let pad = |ehc: &str, octets: &str| {
+        let file = dir.file(
+            "sas.toml",
+            with_fallback(ehc).replace("fallback = \"plain\"\n", ""),
+        );
+        let args = [
+            "seal",
+            "--sa",
+            &file,
+            "--sa-name",
+            "lean",
+            "--pad",
+            octets,
+            FITS,
+        ];
+        sprat(&args, "")
+    };
+    let none = pad("alignment = 8\n", "4");
+    let told = "error: --pad: SA \"lean\" sends no padding\n";
+    assert_eq!((none.code, none.err.as_str()), (Some(2), told));
+    let four = pad("alignment = 64\n", "4");
+    let told = "error: --pad: SA \"lean\", with ENCR_AES_CCM_8_IIV, takes multiples of 8 octets\n";
+    assert_eq!((four.code, four.err.as_str()), (Some(2), told));
+    let less = pad("alignment = 16\n", "0").out.len();
+    assert_eq!(pad("alignment = 16\n", "2").out.len(), less + 4);
+}

@@ -23,12 +23,20 @@ const TAIL_ROOM: usize = 512;
 pub fn run(args: &SealArgs) -> Result<Outcome, Fail> {
     let config = load(&args.streams)?;
     let sa = choose(&config, args.sa_name.as_deref())?;
-    let mut sealer = Sealer::new(sa, args)?;
+    let fallback = sa.ehc_fallback.as_deref();
+    let fallback = fallback.and_then(|name| config.sa(name));
+    let mut sealer = Sealer::new((sa, fallback), args)?;
     let Some(files) = Files::of(&args.streams, &config) else {
-        return each_hex(&args.streams, |packet| sealer.seal(packet));
+        return each_hex(&args.streams, |packet| {
+            let sealed = sealer.seal(packet)?;
+            Ok(sealed
+                .map(|(_, octets)| octets)
+                .map_err(|(_, refusal)| refusal))
+        });
     };
-    let name = (sa.name.clone(), sa.params.spi.to_string());
-    let summary = Summary::new("sealed", std::iter::once(name));
+    let sas = std::iter::once(sa).chain(fallback);
+    let names = sas.map(|sa| (sa.name.clone(), sa.params.spi.to_string()));
+    let summary = Summary::new("sealed", names);
     each_frame(&files, summary, |frame, summary, out| {
         seal_frame(&mut sealer, summary, frame, out)
     })
@@ -61,48 +69,108 @@ fn choose<'c>(config: &'c Config, name: Option<&str>) -> Result<&'c SaConfig, Fa
     }
 }
 
-/// The sending side of one SA.
+/// The sending side of one SA, and of the one for what does not fit its rules.
 struct Sealer {
-    sa: OutboundSa,
-    /// A given IV, until a packet has used it.
-    iv: Option<Vec<u8>>,
-    iv_given: bool,
+    sas: Vec<Sender>,
     ipv4_id: u16,
     tfc: u16,
     extra_pad: u8,
 }
 
+/// A sealed packet or why there is none, and which of the SAs says so.
+type Sealed = Result<(usize, Vec<u8>), (usize, Refusal)>;
+
 impl Sealer {
-    fn new(config: &SaConfig, args: &SealArgs) -> Result<Self, Fail> {
+    fn new(
+        (config, fallback): (&SaConfig, Option<&SaConfig>),
+        args: &SealArgs,
+    ) -> Result<Self, Fail> {
         let last = match args.seq {
             None => config.sequence_start,
             Some(seq) if config.params.esn || seq <= u64::from(u32::MAX) => Sn64(seq - 1),
             Some(_) => return Err(Fail::text("--seq: without esn at most 4294967295")),
         };
-        let sa = config.outbound_from(last, Instant(0)).map_err(Fail::Sa)?;
-        let align = sa.suite().pad_align();
-        if !usize::from(args.pad).is_multiple_of(align) {
-            let name = sa.suite().encr().name();
-            let text = format!("--pad: {name} takes multiples of {align} octets");
-            return Err(Fail::text(text));
+        let mut sas = vec![Sender::new(config, last, args.iv.as_deref())?];
+        if let Some(plain) = fallback {
+            sas.push(Sender::new(plain, plain.sequence_start, None)?);
         }
-        let iv = args
-            .iv
-            .as_deref()
-            .map(|text| given_iv(&sa, text))
-            .transpose()?;
+        for sender in &sas {
+            sender.check_pad(args.pad)?;
+        }
         let ipv4_id = match args.ipv4_id {
             Some(id) => id,
             None => u16::from_be_bytes(random()?),
         };
         Ok(Sealer {
-            sa,
-            iv_given: iv.is_some(),
-            iv,
+            sas,
             ipv4_id,
             tfc: args.tfc,
             extra_pad: args.pad,
         })
+    }
+
+    /// Sealed by the first SA, or by the other if the packet does not fit its rules.
+    fn seal(&mut self, packet: &[u8]) -> Result<Sealed, Fail> {
+        let args = Args {
+            now: Instant(0),
+            iv: &[],
+            ipv4_id: self.ipv4_id,
+            tfc: self.tfc,
+            extra_pad: self.extra_pad,
+        };
+        let last = self.sas.len() - 1;
+        for (index, sender) in self.sas.iter_mut().enumerate() {
+            match sender.seal(packet, args)? {
+                Ok(sealed) => {
+                    self.ipv4_id = self.ipv4_id.wrapping_add(1);
+                    return Ok(Ok((index, sealed)));
+                }
+                Err(refusal) if refusal.reason.is_misfit() && index < last => {}
+                Err(refusal) => return Ok(Err((index, refusal))),
+            }
+        }
+        Ok(Err((0, DropReason::Internal.into())))
+    }
+}
+
+/// The sending side of one SA.
+struct Sender {
+    sa: OutboundSa,
+    name: String,
+    /// A given IV, until a packet has used it.
+    iv: Option<Vec<u8>>,
+    iv_given: bool,
+}
+
+impl Sender {
+    fn new(config: &SaConfig, last: Sn64, iv: Option<&str>) -> Result<Self, Fail> {
+        let sa = config.outbound_from(last, Instant(0)).map_err(Fail::Sa)?;
+        let iv = iv.map(|text| given_iv(&sa, text)).transpose()?;
+        Ok(Sender {
+            sa,
+            name: config.name.clone(),
+            iv_given: iv.is_some(),
+            iv,
+        })
+    }
+
+    /// More padding comes in multiples of what the trailer is aligned to.
+    fn check_pad(&self, pad: u8) -> Result<(), Fail> {
+        let form = self.sa.terms().trailer();
+        let text = if pad == 0 || form.pad_length && usize::from(pad).is_multiple_of(form.align) {
+            return Ok(());
+        } else if form.pad_length {
+            let name = self.sa.suite().encr().name();
+            let align = form.align;
+            let why = match self.sa.context() {
+                Some(_) => format!("SA {:?}, with {name}, ", self.name),
+                None => format!("{name} "),
+            };
+            format!("--pad: {why}takes multiples of {align} octets")
+        } else {
+            format!("--pad: SA {:?} sends no padding", self.name)
+        };
+        Err(Fail::text(text))
     }
 
     fn next_iv(&mut self) -> Result<Vec<u8>, Fail> {
@@ -116,15 +184,9 @@ impl Sealer {
         }
     }
 
-    fn seal(&mut self, packet: &[u8]) -> Result<Result<Vec<u8>, Refusal>, Fail> {
+    fn seal(&mut self, packet: &[u8], args: Args<'_>) -> Result<Result<Vec<u8>, Refusal>, Fail> {
         let iv = self.next_iv()?;
-        let args = Args {
-            now: Instant(0),
-            iv: &iv,
-            ipv4_id: self.ipv4_id,
-            tfc: self.tfc,
-            extra_pad: self.extra_pad,
-        };
+        let args = Args { iv: &iv, ..args };
         let mut room = (HEAD_ROOM, TAIL_ROOM);
         loop {
             let mut data = vec![0; room.0 + packet.len() + room.1];
@@ -135,10 +197,7 @@ impl Sealer {
                 return Ok(Err(DropReason::NoRoom.into()));
             };
             match self.sa.seal(&mut buf, &args) {
-                Ok(_) => {
-                    self.ipv4_id = self.ipv4_id.wrapping_add(1);
-                    return Ok(Ok(buf.packet().to_vec()));
-                }
+                Ok(_) => return Ok(Ok(buf.packet().to_vec())),
                 Err(SealError::Short(short)) if (short.head, short.tail) != room => {
                     room = (short.head, short.tail);
                 }
@@ -190,14 +249,14 @@ fn seal_frame(
         return Ok(Outcome::Well);
     };
     match sealer.seal(packet)? {
-        Ok(sealed) => {
-            summary.done(0);
+        Ok((sa, sealed)) => {
+            summary.done(sa);
             out.packet(frame, &sealed)?;
             Ok(Outcome::Well)
         }
-        Err(refusal) => {
-            summary.refused(Some(0), refusal.reason);
-            let comment = format!("sprat: SA \"{}\": {refusal}", summary.name(0));
+        Err((sa, refusal)) => {
+            summary.refused(Some(sa), refusal.reason);
+            let comment = format!("sprat: SA \"{}\": {refusal}", summary.name(sa));
             out.write(frame, Some(&comment))?;
             Ok(Outcome::Wrong)
         }
