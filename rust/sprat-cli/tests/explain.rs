@@ -372,6 +372,59 @@ fn advice_is_what_the_other_context_saves() {
     );
 }
 
+/// Fewer octets of ICV would be another saving, and less security.
+#[test]
+fn advice_on_the_iv_keeps_the_icv() {
+    let dir = Dir::new("explain-iv");
+    let keymat = |octets: usize| format!("keymat = \"{}\"", "01".repeat(octets));
+    let told = |encr: &str, integ: &str, octets: usize| {
+        let toml = sa(PORTS, LEAN).replace("\"aes-ccm-8-iiv\"", &format!("\"{encr}\"{integ}"));
+        let given = "keymat = \"000102030405060708090a0b0c0d0e0fa0a1a2\"";
+        let run = explain(&dir, &toml.replace(given, &keymat(octets)), &[]);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        lines(&run)
+    };
+    // CBC fills blocks of 16 octets with 10 + 1: 5 octets of padding, 16 of IV.
+    let cbc = told("aes-cbc", "\ninteg = \"sha256\"", 48);
+    has(&cbc, &["all but what is in brackets: 22 octets, 50 -> 28"]);
+    assert!(
+        cbc.iter()
+            .any(|line| line.contains("here ENCR_AES_GCM_16_IIV: ")),
+        "{cbc:?}"
+    );
+    has(
+        &told("aes-gcm-12", "", 20),
+        &[
+            "4 octets ENCR_AES_GCM_16_IIV: the number makes the IV, whose 8 octets are not sent; \
+             the ICV has 16 octets, not 12",
+        ],
+    );
+    let gmac = told("null-auth-aes-gmac", "", 20);
+    assert!(!gmac.iter().any(|line| line.contains("IIV")), "{gmac:?}");
+}
+
+/// The fallback takes what does not fit, and nothing else.
+#[test]
+fn a_fallback_is_named_where_it_helps() {
+    let dir = Dir::new("explain-fallback");
+    let lean = format!("{LEAN}fallback = \"plain\"\n");
+    let spi = "spi = 0xa1b2c3d4";
+    let sends =
+        |sa: String, spi_too: &str| sa.replace(spi, &format!("direction = \"out\"\n{spi_too}"));
+    let compressed = sends(sa(PORTS, &lean), spi);
+    let plain = sends(sa(PORTS, ""), "spi = 0xa1b2c3d5").replace("sensor", "plain");
+    let (plain, _) = plain.split_once("[[sa.selector]]").unwrap();
+    let toml = format!("{compressed}{}", plain.replace("0a0b0c", "1a1b1c"));
+    for (packet, helps) in [
+        (INNER.replace("2af0", "2af1"), true),
+        ("00".to_owned(), false),
+    ] {
+        let run = explain(&dir, &toml, &["--packet", &packet]);
+        let named = run.out.contains("its fallback \"plain\" would seal it");
+        assert_eq!((run.code, named), (Some(1), helps), "{run:?}");
+    }
+}
+
 /// Ranges, prefixes, fields that routers see; and IPv4's 20 bits.
 #[test]
 fn advice_knows_the_bits_of_each_field() {

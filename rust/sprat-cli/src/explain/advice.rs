@@ -402,23 +402,26 @@ fn trailer(_: &Case<'_>, choice: Choice) -> Option<(String, Choice)> {
     with(choice, text, |afrg| afrg.esp_trailer = EspTrailer::Optional)
 }
 
-/// The transform that makes its IV of the Sequence Number (RFC 8750).
+/// The transform that makes its IV of the Sequence Number (RFC 8750), with an ICV
+/// that is no shorter. Who only authenticates does not want to encrypt.
 fn iv(_: &Case<'_>, choice: Choice) -> Option<(String, Choice)> {
-    let encr = match choice.cipher.encr {
-        Encr::AesGcm16 => Encr::AesGcm16Iiv,
-        Encr::ChaCha20Poly1305 => Encr::ChaCha20Poly1305Iiv,
-        _ => Encr::AesCcm8Iiv,
-    };
-    if choice.cipher.iv == 0 {
+    let Cipher { encr, iv, icv, .. } = choice.cipher;
+    if iv == 0 || encr == Encr::NullAesGmac {
         return None;
     }
+    let implicit = match encr {
+        Encr::ChaCha20Poly1305 => Encr::ChaCha20Poly1305Iiv,
+        _ if icv <= Encr::AesCcm8Iiv.icv_len() => Encr::AesCcm8Iiv,
+        _ => Encr::AesGcm16Iiv,
+    };
     let mut next = choice;
-    next.cipher = Cipher::new(encr, Integ::None);
-    let octets = choice.cipher.iv;
-    let text = format!(
-        "{}: the number makes the IV, whose {octets} octets are not sent",
-        encr.name()
-    );
+    next.cipher = Cipher::new(implicit, Integ::None);
+    let name = implicit.name();
+    let longer = match next.cipher.icv {
+        other if other > icv => format!("; the ICV has {other} octets, not {icv}"),
+        _ => String::new(),
+    };
+    let text = format!("{name}: the number makes the IV, whose {iv} octets are not sent{longer}");
     Some((text, next))
 }
 

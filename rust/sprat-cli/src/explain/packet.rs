@@ -67,6 +67,13 @@ pub enum Refused {
     Words(String),
 }
 
+impl Refused {
+    /// Whether a fallback SA would take the packet.
+    pub fn is_misfit(&self) -> bool {
+        matches!(self, Refused::By(reason) if reason.is_misfit())
+    }
+}
+
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -31,7 +31,7 @@ pub fn print(out: &mut impl Write, report: &Report<'_>) -> Result<(), Fail> {
         Some(Ok(explained)) => packet(out, explained)?,
         Some(Err(refused)) => {
             writeln!(out, "  Packet: refused: {refused}")?;
-            if let Some(plain) = &report.sa.ehc_fallback {
+            if let (Some(plain), true) = (&report.sa.ehc_fallback, refused.is_misfit()) {
                 writeln!(out, "    its fallback \"{plain}\" would seal it")?;
             }
             writeln!(out)?;
