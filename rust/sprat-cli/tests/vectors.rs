@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Dir, sprat};
+use serde_json::{Value, json};
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/");
 
@@ -504,5 +505,66 @@ fn published_values_may_have_lengths_that_no_sa_has() {
     assert_eq!(
         (run.code, run.out.as_str()),
         (Some(0), "6 passed, 0 failed, 0 skipped\n")
+    );
+}
+
+/// What a document of other cases may hold or leave out (`null` does not apply).
+#[test]
+fn diet_esp_cases_of_the_same_shapes_pass() {
+    let all: Value = serde_json::from_str(&content("diet-esp")).unwrap();
+    let of = |name: &str| {
+        let cases = all["diet_esp"].as_array().unwrap().iter();
+        cases.clone().find(|case| case["id"] == name).unwrap()
+    };
+    let (tunnel, transport) = (of("iot6-udp-spi8-sn8"), of("tr6-tcp"));
+    let misfit = of("iot6-udp-bad-cksum");
+    let outer = &tunnel["outer_sent"];
+    let cases = [
+        (transport, "/outer_sent", Value::Null),
+        (transport, "/outer_received", Value::Null),
+        (tunnel, "/generated_value", Value::Null),
+        (tunnel, "/context/dscp_list", Value::Null),
+        (tunnel, "/receiver_state/window", json!(0)),
+        (tunnel, "/sa/integ", json!("NONE")),
+        (tunnel, "/sa/encr_key_bits", json!(128)),
+        (misfit, "/outer_sent", outer.clone()),
+    ];
+    let diet_esp: Vec<Value> = (0..)
+        .zip(&cases)
+        .map(|(id, (case, pointer, value))| {
+            let mut case = (*case).clone();
+            case["id"] = json!(format!("{id}"));
+            let (parent, name) = pointer.rsplit_once('/').unwrap();
+            case.pointer_mut(parent).unwrap()[name] = value.clone();
+            case
+        })
+        .collect();
+    // Plain SAs of one SPI are two candidates.
+    let twice = json!({ "spi": "d4000001", "esp_spi_lsb": 32 });
+    let lookup = json!({
+        "id": "equal", "sad": [twice, twice], "packet_start": "d40000010000",
+        "candidates": [0, 1], "prefix_free": false
+    });
+    let short = json!({ "id": "short", "first4": "ffff", "verdict": "malformed" });
+    let document = json!({
+        "kind": "diet-esp",
+        "number_of_cases": {
+            "diet_esp": diet_esp.len(), "spi_lookup": 1, "udp_encapsulation": 1
+        },
+        "diet_esp": diet_esp, "spi_lookup": [lookup], "udp_encapsulation": [short]
+    });
+    let dir = Dir::new("shapes");
+    let file = dir.file("shapes.json", document.to_string());
+    let run = sprat(&["vectors", &file], "");
+    assert_eq!(run.out, "10 passed, 0 failed, 0 skipped\n", "{run:?}");
+    // What they say all the same is compared.
+    let wrong = document
+        .to_string()
+        .replace("\"integ\":\"NONE\"", "\"integ\":\"AUTH_HMAC_SHA1_96\"");
+    let wrong = wrong.replace("\"encr_key_bits\":128", "\"encr_key_bits\":256");
+    let run = sprat(&["vectors", &dir.file("wrong.json", wrong)], "");
+    assert!(
+        run.out.ends_with("8 passed, 2 failed, 0 skipped\n"),
+        "{run:?}"
     );
 }

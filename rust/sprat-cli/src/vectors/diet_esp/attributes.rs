@@ -178,7 +178,18 @@ pub struct Keyed {
 
 /// What `sa` may state.
 const SA_MEMBERS: &[&str] = &[
-    "encr", "encr_id", "integ_id", "key", "salt", "auth_key", "icv_len", "iv_len", "spi", "esn",
+    "encr",
+    "encr_id",
+    "encr_key_bits",
+    "integ",
+    "integ_id",
+    "key",
+    "salt",
+    "auth_key",
+    "icv_len",
+    "iv_len",
+    "spi",
+    "esn",
 ];
 
 impl Keyed {
@@ -189,6 +200,7 @@ impl Keyed {
         let suite = suite(sa)?;
         for (name, is) in [
             ("encr_id", usize::from(suite.encr().id())),
+            ("encr_key_bits", sa.hex("key")?.len() * 8),
             ("integ_id", usize::from(suite.integ().id())),
             ("icv_len", suite.icv_len()),
             ("iv_len", suite.iv_len()),
@@ -196,6 +208,9 @@ impl Keyed {
             if sa.get(name).is_some() {
                 case.same(&format!("sa.{name}"), sa.number(name)?, is);
             }
+        }
+        if sa.get("integ").is_some() {
+            case.same("sa.integ", sa.text("integ")?, suite.integ().name());
         }
         let esn = sa.flag("esn")?;
         if !esn && sn.high() != 0 {

@@ -165,8 +165,22 @@ pub fn clear_text(
     Ok((cte, padding))
 }
 
-/// Reads `outer_sent` or `outer_received`.
+/// A header that says nothing.
+pub fn plain_outer(version: Version) -> OuterFields {
+    OuterFields {
+        version,
+        traffic_class: 0,
+        hop_limit: 64,
+        flow: 0,
+    }
+}
+
+/// Reads `outer_sent` or `outer_received`; transport mode needs neither.
 pub fn outer(members: Members<'_>, name: &str) -> Result<OuterFields, String> {
+    let transport = members.within("context")?.text("ipsec_mode")? == "Transport";
+    if transport && members.get(name).is_none() {
+        return Ok(plain_outer(Version::V6));
+    }
     let outer = members.within(name)?;
     let version = attributes::version(outer.number("version")?)?;
     let (flow, most) = match version {

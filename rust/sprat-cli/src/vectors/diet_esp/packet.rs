@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use sprat_core::buf::PacketBuf;
 use sprat_core::crypto::EspSuite;
-use sprat_core::diet_esp::{Context, OuterFields};
+use sprat_core::diet_esp::{Context, FlowLabelCda, OuterFields};
 use sprat_core::error::DropReason;
 use sprat_core::esp::{Terms, tx};
 use sprat_core::num::Sn64;
@@ -57,15 +57,10 @@ pub fn run(case: &mut Case<'_>) -> Result<(), String> {
         "no_match" => false,
         other => return Err(format!("unknown expect {other:?}")),
     };
-    // A packet that does not fit has no outer header.
-    let outer = match fits {
+    // A packet that does not fit needs no outer header.
+    let outer = match fits || members.get("outer_sent").is_some() {
         true => layers::outer(members, "outer_sent")?,
-        false => OuterFields {
-            version: given.attributes.version,
-            traffic_class: 0,
-            hop_limit: 64,
-            flow: 0,
-        },
+        false => layers::plain_outer(given.attributes.version),
     };
     let spi = given.keyed.numbers.spi;
     let context = given.attributes.context(spi, outer.version)?;
@@ -307,6 +302,15 @@ fn outer_packet(
     Ok(packet)
 }
 
+/// What the generator returns; nobody asks it unless a field is "generated".
+pub fn generated(members: Members<'_>, attributes: &Attributes) -> Result<u32, String> {
+    let asked = attributes.afrg.flow_label_cda == FlowLabelCda::Generated;
+    match members.get("generated_value") {
+        None if !asked => Ok(0),
+        _ => members.number("generated_value"),
+    }
+}
+
 /// The receiver gives back what the case says.
 fn arrive(
     case: &mut Case<'_>,
@@ -315,7 +319,7 @@ fn arrive(
     (outer_packet, esp): (&[u8], &[u8]),
 ) -> Result<(), String> {
     let members = case.members();
-    let generated = members.number("generated_value")?;
+    let generated = generated(members, &given.attributes)?;
     let arrived = Arrived {
         esp,
         packet: outer_packet,

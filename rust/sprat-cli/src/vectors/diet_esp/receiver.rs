@@ -11,8 +11,11 @@ use sprat_core::selector::AddrRange;
 use sprat_core::wire::ip::{self, Head, Outer, Version, proto};
 
 use super::attributes::{Attributes, Keyed};
-use super::{packet, whole};
+use super::{layers, packet, whole};
 use crate::vectors::case::{Case, Members};
+
+/// How late a packet may come with anti-replay off (digest section 8.2).
+const REORDER: u64 = 64;
 
 /// What has arrived, and what the receiver is.
 pub struct Arrived<'a> {
@@ -74,11 +77,13 @@ fn open(
     let received = context.received_sn(arrived.esp);
     let received = received.ok_or(DropReason::Malformed)?;
     let lsb = context.afrg().esp_sn_lsb;
-    let sn = reconstruct((received, lsb), top, window, keyed.numbers.esn)?;
-    if sn.0 == 0 {
+    // With anti-replay off the reorder depth takes the place of the window.
+    let depth = if window == 0 { REORDER } else { window };
+    let sn = reconstruct((received, lsb), top, depth, keyed.numbers.esn)?;
+    if sn.0 == 0 && window != 0 {
         return Err(DropReason::InvalidZero);
     }
-    if sn == top || sn.0.saturating_add(window) <= top.0 {
+    if window != 0 && (sn == top || sn.0.saturating_add(window) <= top.0) {
         return Err(DropReason::Replay);
     }
     let numbers = Numbers {
@@ -211,12 +216,7 @@ pub fn run_reject(case: &mut Case<'_>) -> Result<(), String> {
     let state = state(members)?;
     let keyed = Keyed::read(case, Sn64(0))?;
     let esp = members.hex("esp")?;
-    let outer = OuterFields {
-        version: Version::V6,
-        traffic_class: 0,
-        hop_limit: 64,
-        flow: 0,
-    };
+    let outer = layers::plain_outer(Version::V6);
     let packet = carrying(&attributes, &outer, &esp)?;
     let context = attributes.context(keyed.numbers.spi, outer.version)?;
     for (stage, context) in [

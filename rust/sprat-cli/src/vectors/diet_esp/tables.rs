@@ -1,7 +1,7 @@
 //! The lists that look at one computation: `sn_reconstruct`, `spi_lookup` and
 //! `udp_encapsulation`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use sprat_core::diet_esp::{Afrg, Carried, Context, reconstruct};
 use sprat_core::num::{Sn64, Spi};
@@ -70,17 +70,28 @@ impl Entry {
         Context::new(afrg, &carried).map_err(|error| error.to_string())
     }
 
-    /// Enters the SA: plain where it shows all bits, if `plain` says so.
+    /// Enters the SA: plain where it shows all bits, if `plain` says so. A SAD tells
+    /// SAs of one SPI apart by their addresses, and finds one such plain SA: the
+    /// next ones are compressed, and known by more addresses.
     fn enter(&self, sad: &mut Sad, plain: bool) -> bool {
-        let shown = Shown {
-            spi: self.spi,
-            lsb: (!plain || self.lsb < 32).then_some(self.lsb),
-        };
-        let free = sad.is_free(shown);
-        sad.insert(shown, Lookup::Spi, self.at);
+        let shown = |lsb| Shown { spi: self.spi, lsb };
+        let (whole, sent) = (shown(None), shown(Some(self.lsb)));
+        let first = if plain && self.lsb == 32 { whole } else { sent };
+        let free = sad.is_free(first);
+        let tries = [
+            (first, Lookup::Spi),
+            (sent, Lookup::Spi),
+            (sent, Lookup::SpiDestination(END)),
+            (sent, Lookup::SpiDestinationSource(END, END)),
+        ];
+        let mut tries = tries.into_iter();
+        tries.any(|(shown, lookup)| sad.insert(shown, lookup, self.at));
         free
     }
 }
+
+/// Where packets come from and go to.
+const END: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// Which SAs a packet may belong to, and whether there can be two.
 pub fn spi_lookup(case: &mut Case<'_>) -> Result<(), String> {
@@ -110,8 +121,7 @@ pub fn spi_lookup(case: &mut Case<'_>) -> Result<(), String> {
         let overlapping = entries.iter().filter(|entry| !entry.enter(&mut sad, plain));
         let free = overlapping.count() == 0;
         case.same("prefix_free", prefix_free, free);
-        let end = IpAddr::from([192, 0, 2, 1]);
-        let mut found: Vec<u32> = sad.candidates(&start, end, end).values().collect();
+        let mut found: Vec<u32> = sad.candidates(&start, END, END).values().collect();
         found.sort_unstable();
         case.same("candidates", format!("{expected:?}"), format!("{found:?}"));
     }
@@ -127,6 +137,7 @@ pub fn udp_encapsulation(case: &mut Case<'_>) -> Result<(), String> {
         "read as IKE" => Encapsulated::Ike,
         "ESP" => Encapsulated::Esp,
         "NAT keepalive" => Encapsulated::Keepalive,
+        "malformed" | "too short" | "short" => Encapsulated::Short,
         other => return Err(format!("unknown verdict {other:?}")),
     };
     let got = Encapsulated::classify(&members.hex("first4")?);
