@@ -159,9 +159,9 @@ def destination_of(packet):
 
 
 def wanted(packet, to):
-    """ESP, raw or in UDP, on its way to this side."""
+    """ESP, raw or in UDP, on its way to this side; a NAT keepalive is none."""
     protocol, rest = (packet[9], packet[20:]) if packet[0] >> 4 == 4 else (packet[6], packet[40:])
-    in_udp = protocol == UDP and rest[2:4] == struct.pack(">H", 4500)
+    in_udp = protocol == UDP and rest[2:4] == struct.pack(">H", 4500) and rest[8:] != b"\xff"
     ends = [pair[0 if to == "a" else 1] for pair in (*OUTER.values(), APART)]
     return (protocol == ESP or in_udp) and destination_of(packet) in ends
 
