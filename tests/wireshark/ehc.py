@@ -105,3 +105,43 @@ def captures(cases: list[dict]) -> list[tuple[list[bytes], str, list[dict]]]:
             packet = bytes.fromhex(case["outer_packet"])
             made.append(([packet], sa_toml(case, packet), [case]))
     return made
+
+
+def older_packet(case: dict) -> bytes:
+    """A case of the forms of 2016 to 2019 behind an outer header that tells what it was left."""
+    payload, esp = bytes.fromhex(case["payload_data"]), bytes.fromhex(case["esp"])
+    version = case["context"].get("outer_version", 6)
+    inner_version = case["context"].get("ip_version")
+    hops = payload[7 if inner_version == 6 else 8]
+    if version == 4:
+        header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(esp), 7, 0, hops, 50, 0)
+        # A wrong header checksum is nothing to Wireshark: it is not verified.
+        return header + bytes([203, 0, 113, 1, 203, 0, 113, 2]) + esp
+    first = payload[:4] if inner_version == 6 else bytes([0x60, 0, 0, 0])
+    addresses = [ipaddress.ip_address(f"2001:db8:f::{n}").packed for n in (1, 2)]
+    return first + struct.pack("!HBB", len(esp), 50, hops) + b"".join(addresses) + esp
+
+
+def older_toml(case: dict, packet: bytes) -> str:
+    """`[[sa]]` of such a case; its lengths are in octets, its addresses numbers."""
+    context, sa = case["context"], case["sa"]
+    slides, tunnel = context.get("trailer_only", False), case["next_header"] in (4, 41)
+    source, destination = ends(packet)
+    ehc = {
+        "profile": "diet-esp-2016" if slides else "ehc-2019", "alignment": context["esp_align"],
+        "esp_spi_lsb": 8 * context["esp_spi_lsb"], "esp_sn_lsb": 8 * context["esp_sn_lsb"],
+        "ip_version": context.get("ip_version", 6), **({"udplite_whole": True} if "udplite_coverage" in context else {}),
+    }
+    address = ipaddress.IPv4Address if context.get("ip_version") == 4 else ipaddress.IPv6Address
+    ends_of = [context.get(name) and str(address(context[name])) for name in ("ip_src", "ip_dst")]
+    selector = {
+        "source": ends_of[0], "destination": ends_of[1], "protocol": context["l4_proto"],
+        "source_ports": context.get("l4_src"), "destination_ports": context.get("l4_dst"),
+    }
+    text = sa_table({
+        "name": case["id"], "spi": int(sa["spi"], 16), "mode": "tunnel" if tunnel else "transport",
+        "encr": sa["encr"], "encr_key": sa["key"], "salt": sa["salt"],
+        "tunnel": {"source": source, "destination": destination} if tunnel else None, "ehc": ehc,
+    })
+    rows = [f"{key} = {json.dumps(value)}" for key, value in selector.items() if value is not None]
+    return "\n".join([text, "[[sa.selector]]", *rows, ""])

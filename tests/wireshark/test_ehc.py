@@ -114,6 +114,18 @@ class EhcVectors(unittest.TestCase):
             octets[part] = bytes(part.stop - part.start)
         return bytes(octets)
 
+    def test_the_forms_of_2016_to_2019(self):
+        cases = ehc.load("ehc_2016_2019")
+        self.assertGreater(len(cases), 5)
+        for case in cases:
+            with self.subTest(case["id"]):
+                packet = ehc.older_packet(case)
+                files = Files("older", [packet], ehc.older_toml(case, packet), *PLAIN_UDP)
+                got = {name.rpartition(".")[2]: value for name, value in files.fields(NAMES)[0].items()}
+                self.assertEqual((got["icv_good"], got["drop_reason"]), ("1", ""))
+                self.assertEqual((int(got["sequence"]), int(got["saved"])), (case["sn"], case["saved"]))
+                self.assertEqual(got["rebuilt"] or got["payload"], case["payload_data"])
+
     def test_each_field_of_the_rule_shows_its_bits(self):
         for case in CASES:
             if case["context"]["ipsec_mode"] != "Tunnel" or not case["layers"]["residue_bits"]:
