@@ -278,18 +278,26 @@ fn a_reader_that_goes_away_is_no_success() {
     let input = dir.file("packets", packets);
     let vectors = dir.file("vectors.json", "[]");
     for args in [&["seal", "--sa", &file][..], &["vectors", &vectors]] {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sprat"))
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let mut sprat = Command::new(env!("CARGO_BIN_EXE_sprat"));
+        sprat
             .args(args)
             .stdin(std::fs::File::open(&input).unwrap())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdout = child.stdout.take().unwrap();
-        if args[0] == "seal" {
-            stdout.read_exact(&mut [0; 16]).unwrap();
-        }
-        drop(stdout);
+            .stdout(writer)
+            .stderr(Stdio::piped());
+        // What writes little is done before anybody could go away: nobody is there.
+        let child = match args[0] {
+            "seal" => {
+                let child = sprat.spawn().unwrap();
+                reader.read_exact(&mut [0; 16]).unwrap();
+                drop(reader);
+                child
+            }
+            _ => {
+                drop(reader);
+                sprat.spawn().unwrap()
+            }
+        };
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(141), "{args:?}");
     }
