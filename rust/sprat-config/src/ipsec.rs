@@ -1,6 +1,6 @@
 //! From a configuration to the boundary that packets cross.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sprat_core::buf::PacketBuf;
 use sprat_core::crypto::{Keys, Suite, SuiteError};
@@ -155,6 +155,12 @@ impl Config {
             let number = layer.ipsec.add_inbound(&sa.name, sa_in);
             number.ok_or_else(|| sa.error(ALIKE))?;
             layer.enter(index, sa);
+        }
+        // What a layer takes for no ESP no other one is asked about.
+        let encaps = self.sas.iter().filter_map(|sa| sa.params.udp_encap);
+        let ports: HashSet<u16> = encaps.map(|encap| encap.destination_port).collect();
+        for layer in &mut layers {
+            ports.iter().for_each(|port| layer.ipsec.listen_udp(*port));
         }
         Ok(Capture { layers })
     }
