@@ -447,3 +447,53 @@ fn padding_of_diet_esp_goes_by_its_alignment() {
     let less = pad("alignment = 16\n", "0").out.len();
     assert_eq!(pad("alignment = 16\n", "2").out.len(), less + 4);
 }
+
+/// ESP in UDP of an SA whose sent bits others show, too: whoever does not expect
+/// the port must not pass it for something else.
+#[test]
+fn esp_in_udp_is_found_behind_sas_that_show_the_same_bits() {
+    let dir = Dir::new("udp-layers");
+    let lean = with_fallback("alignment = 8\n").replace("fallback = \"plain\"\n", "");
+    let (first, _) = lean.split_once("[[sa]]\nname = \"plain\"").unwrap();
+    let second = first
+        .replace("\"lean\"", "\"udp\"")
+        .replace("spi = 4820", "spi = 0x11d4");
+    let second = second.replace("[sa.ehc]", "[sa.udp_encap]\n[sa.ehc]");
+    let second = second.replace("0101", "0303");
+    let file = dir.file("sas.toml", format!("{first}{second}"));
+    let sealed = sprat(&["seal", "--sa", &file, "--sa-name", "udp", FITS], "").out;
+    // Ports 4500, then the bits that both show.
+    assert_eq!((&sealed[80..88], &sealed[96..98]), ("11941194", "d4"));
+    let run = sprat(&["open", "--sa", &file, sealed.trim()], "");
+    assert_eq!((run.code, run.out.trim()), (Some(0), FITS), "{run:?}");
+}
+
+/// Eight bits of number 1000 read as number 232, which no ICV verifies.
+#[test]
+fn a_capture_that_begins_late_needs_a_start() {
+    let dir = Dir::new("late");
+    let toml = with_fallback("alignment = 8\n");
+    let file = dir.file("sas.toml", &toml);
+    let seal = [
+        "seal",
+        "--sa",
+        &file,
+        "--sa-name",
+        "lean",
+        "--seq",
+        "1000",
+        FITS,
+    ];
+    let sealed = sprat(&seal, "").out;
+    let run = sprat(&["open", "--sa", &file, sealed.trim()], "");
+    let told = "; with 8 bits of the number, read as 232: is sequence_start near? (packet 1)\n";
+    assert!(run.code == Some(1) && run.err.ends_with(told), "{run:?}");
+    let near = toml.replacen("spi =", "sequence_start = 900\nspi =", 1);
+    let near = dir.file("near.toml", near);
+    assert_eq!(
+        sprat(&["open", "--sa", &near, sealed.trim()], "")
+            .out
+            .trim(),
+        FITS
+    );
+}

@@ -1,6 +1,6 @@
 //! `sprat open`.
 
-use sprat_config::Capture;
+use sprat_config::{Capture, Config};
 use sprat_core::error::DropReason;
 use sprat_core::ipsec::{Outcome as Crossing, Verdict};
 use sprat_core::time::Instant;
@@ -19,22 +19,42 @@ pub fn run(args: &OpenArgs) -> Result<Outcome, Fail> {
     let config = load(&args.streams)?;
     let mut sas = config.capture(Instant(0)).map_err(Fail::Sa)?;
     let Some(files) = Files::of(&args.streams, &config) else {
-        return each_hex(&args.streams, |packet| Ok(open_one(&mut sas, packet)));
+        return each_hex(&args.streams, |packet| {
+            Ok(open_one((&config, &mut sas), packet))
+        });
     };
     let names = config.sas.iter();
     let names = names.map(|sa| (sa.name.clone(), sa.params.spi.to_string()));
     let summary = Summary::new("opened", names);
     each_frame(&files, summary, |frame, summary, out| {
-        open_frame(&mut sas, summary, frame, out)
+        open_frame((&config, &mut sas), summary, frame, out)
     })
 }
 
-fn open_one(sas: &mut Capture, packet: &[u8]) -> Result<Vec<u8>, Refusal> {
+fn open_one((config, sas): (&Config, &mut Capture), packet: &[u8]) -> Result<Vec<u8>, Refusal> {
     let (crossing, left) = sas.inbound(packet, Instant(0));
     match crossing.verdict {
         Verdict::Deliver => Ok(left),
-        Verdict::Drop => Err(crossing.reason.unwrap_or(DropReason::Internal).into()),
+        Verdict::Drop => Err(Refusal {
+            reason: crossing.reason.unwrap_or(DropReason::Internal),
+            more: doubt(config, &crossing),
+        }),
         _ => Ok(packet.to_vec()),
+    }
+}
+
+/// The ICV does not verify either where the number was read wrong: of one that is
+/// sent in part the rest is what `sequence_start` says, until a packet is opened.
+fn doubt(config: &Config, crossing: &Crossing) -> String {
+    let index = crossing.sa.and_then(|sa| usize::try_from(sa).ok());
+    let sa = index.and_then(|index| config.sas.get(index));
+    let ehc = sa.and_then(|sa| sa.ehc.as_ref());
+    match (crossing.reason, ehc) {
+        (Some(DropReason::Integrity), Some(ehc)) if ehc.afrg.esp_sn_lsb < 32 => format!(
+            "; with {} bits of the number, read as {}: is sequence_start near?",
+            ehc.afrg.esp_sn_lsb, crossing.sn
+        ),
+        _ => String::new(),
     }
 }
 
@@ -51,7 +71,7 @@ fn packet_of(frame: &Frame<'_>) -> Option<Vec<u8>> {
 }
 
 fn open_frame(
-    sas: &mut Capture,
+    (config, sas): (&Config, &mut Capture),
     summary: &mut Summary,
     frame: &Frame<'_>,
     out: &mut Output,
@@ -82,7 +102,8 @@ fn open_frame(
         (Verdict::Drop, reason, sa) => {
             let reason = reason.unwrap_or(DropReason::Internal);
             summary.refused(sa, reason);
-            let why = comment(summary, &crossing, sa, &reason.to_string());
+            let more = doubt(config, &crossing);
+            let why = comment(summary, &crossing, sa, &format!("{reason}{more}"));
             out.write(frame, Some(&why))?;
             if reason != DropReason::Dummy {
                 return Ok(Outcome::Wrong);
