@@ -324,7 +324,7 @@ where
         .ok_or(DropReason::Malformed)?;
     let sn = match terms.context() {
         None if S::DIET_ESP && receiver.resync.is_none() => {
-            authenticate(terms, sn, body, EspSuite::open_or_keep).map(|()| sn)?
+            authenticate_or_keep(terms, sn, body).map(|()| sn)?
         }
         None => authenticate(terms, sn, body, EspSuite::open).map(|()| sn)?,
         Some(context) => authenticate_compressed(terms, context, (receiver, now), (sn, body))?,
@@ -350,6 +350,18 @@ fn authenticate<S: EspSuite>(
         OpenFailed::Malformed => DropReason::Malformed,
         OpenFailed::Integrity => DropReason::Integrity,
     })
+}
+
+/// The same for plain ESP where another SA may be tried after it: seldom, and out
+/// of the way of all other packets.
+#[cold]
+#[inline(never)]
+fn authenticate_or_keep<S: EspSuite>(
+    terms: &Terms<'_, S>,
+    sn: Sn64,
+    body: &mut [u8],
+) -> Result<(), DropReason> {
+    authenticate(terms, sn, body, EspSuite::open_or_keep)
 }
 
 /// The same with the numbers that the low bits may also stand for, if the SA is
