@@ -767,9 +767,21 @@ fn quotes(told: &TooBig<'_>, sa: &OutboundSa) -> bool {
     // Of a compressed one there is less to guess.
     match sa.context() {
         Some(context) if context.afrg().hardened && context.afrg().esp_spi_lsb < 32 => false,
-        Some(context) => context.shows_spi(told.upper.get(spi_at..).unwrap_or(&[])),
+        Some(context) => {
+            context.shows_spi(told.upper.get(spi_at..).unwrap_or(&[])) && is_between(told, sa)
+        }
         None => u32_at(told.upper, spi_at).is_ok_and(|spi| spi == params.spi.0),
     }
+}
+
+/// Transport mode: whether the addresses quoted are those of the selector. Few bits
+/// of SPI are easily another peer's too.
+fn is_between(told: &TooBig<'_>, sa: &OutboundSa) -> bool {
+    let (Mode::Transport, Some(context)) = (sa.params().mode, sa.context()) else {
+        return true;
+    };
+    let selector = &context.afrg().selector;
+    selector.source.contains(told.source) && selector.destination.contains(told.destination)
 }
 
 /// Room in front that any packet of any SA needs: outer IPv6, UDP, ESP header

@@ -23,6 +23,7 @@ use sprat_core::sa::{Df, Dscp, Lookup, Mode, NatOriginal, SaParams, Tunnel, UdpE
 use sprat_core::selector::{AddrRange, PortRange, Selector};
 use sprat_core::spd::{Action, Direction, Policy};
 use sprat_core::time::Instant;
+use sprat_core::wire::icmp;
 use sprat_core::wire::ip::Version;
 
 /// The inner packet U of the digest's section 14.
@@ -571,4 +572,41 @@ fn an_sa_that_refuses_before_its_icv_costs_no_check() {
         assert_eq!(arrive(&mut ipsec, &first), copies);
     }
     assert_eq!(ipsec.icv_trials(), 1);
+}
+
+#[test]
+fn a_path_mtu_is_not_taken_for_that_of_another_peer() {
+    let mut ipsec = Ipsec::new();
+    let mut sealed = Vec::new();
+    for (spi, to) in [(0x300, "2001:db8:0:2::5678"), (0x400, "2001:db8:0:2::5679")] {
+        let to = address(to);
+        let selector = Selector {
+            destination: AddrRange::single(to),
+            ..selector()
+        };
+        let params = SaParams {
+            mode: Mode::Transport,
+            ..params(spi)
+        };
+        let new = || OutboundSa::new(params, suite(), Sn64(0), Instant(0)).unwrap();
+        let ehc = Ehc::new(Afrg {
+            selector,
+            ..lower(8, 8)
+        });
+        let mut packet = hex(INNER);
+        let IpAddr::V6(to) = to else { panic!() };
+        packet[24..40].copy_from_slice(&to.octets());
+        packet[46..48].fill(0);
+        sealed.push(seal(&mut new().compress(&ehc).unwrap(), &packet).unwrap());
+        ipsec.add_outbound("out", new().compress(&ehc).unwrap());
+    }
+    let mut error = [0; 1280];
+    let router = address("2001:db8::1");
+    let len = icmp::too_big(&sealed[0], router, 1400, &mut error).unwrap();
+    assert_eq!(ipsec.icmp_error(&error[..len], Instant(0)), Some(0));
+    let mtu = |number| match ipsec.sa(number).unwrap().1 {
+        Sa::Outbound(sa) => sa.params().path_mtu,
+        Sa::Inbound(_) => panic!(),
+    };
+    assert_eq!((mtu(0), mtu(1)), (1400, 0));
 }
