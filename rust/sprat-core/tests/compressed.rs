@@ -610,3 +610,60 @@ fn a_path_mtu_is_not_taken_for_that_of_another_peer() {
     };
     assert_eq!((mtu(0), mtu(1)), (1400, 0));
 }
+
+/// Transport mode by these attributes and back, in UDP or not.
+fn across(afrg: Afrg, packet: &[u8], udp: bool) -> Result<Vec<u8>, SealError> {
+    let encap = UdpEncap {
+        source_port: 4500,
+        destination_port: 4500,
+    };
+    let params = SaParams {
+        mode: Mode::Transport,
+        udp_encap: udp.then_some(encap),
+        ..params(0xa1b2_c3d4)
+    };
+    let ehc = Ehc::new(afrg);
+    let tx = OutboundSa::new(params, suite(), Sn64(0), Instant(0)).unwrap();
+    let rx = InboundSa::new(params, suite(), vec![], Instant(0)).unwrap();
+    let sealed = seal(&mut tx.compress(&ehc).unwrap(), packet)?;
+    Ok(open(&mut rx.compress(&ehc).unwrap(), &sealed).unwrap())
+}
+
+#[test]
+fn transport_mode_stands_behind_options_and_extension_headers() {
+    let any = Afrg {
+        selector: Selector::ANY,
+        ..lower(8, 8)
+    };
+    // Router alert and padding of a Hop-by-Hop header, then UDP.
+    let mut hops = hex(INNER);
+    hops[6] = 0;
+    hops[5] += 8;
+    hops.splice(40..40, [17, 0, 5, 2, 0, 0, 1, 0]);
+    // A Destination Options header is protected along with what it precedes.
+    let mut options = hex(INNER);
+    options[6] = 60;
+    options[5] += 8;
+    options.splice(40..40, [17, 0, 1, 4, 0, 0, 0, 0]);
+    // No Operation, four times, in IPv4; the checksum follows.
+    let mut four = hex(INNER_V4);
+    four[0] = 0x46;
+    four[3] += 4;
+    four[10..12].copy_from_slice(&(0x8f83u16 - 0x0104 - 0x0202).to_be_bytes());
+    four.splice(20..20, [1; 4]);
+    let only_udp = Afrg {
+        selector: Selector {
+            protocol: Some(17),
+            ..Selector::ANY
+        },
+        ..any
+    };
+    for udp in [false, true] {
+        for packet in [&hops, &options, &four] {
+            assert_eq!(across(any, packet, udp).unwrap(), *packet);
+        }
+        assert_eq!(across(only_udp, &hops, udp).unwrap(), hops);
+        let refused = SealError::Dropped(DropReason::EhcExtension);
+        assert_eq!(across(only_udp, &options, udp), Err(refused));
+    }
+}

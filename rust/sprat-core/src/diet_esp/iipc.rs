@@ -209,7 +209,11 @@ impl Context {
             .protocol
             .is_some_and(|p| p != pseudo.protocol)
         {
-            return Err(DropReason::EhcProtocol);
+            let extension = pseudo.source.is_ipv6() && is_extension(pseudo.protocol);
+            return Err(match extension {
+                true => DropReason::EhcExtension,
+                false => DropReason::EhcProtocol,
+            });
         }
         if self.afrg().compresses_inner() {
             elided.header_len = self.compress_transport(segment, pseudo, &mut elided.residue)?;
