@@ -429,6 +429,7 @@ impl Trie {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_longest_match_wins() {
@@ -540,6 +541,61 @@ mod tests {
         assert!(empty.allocate(Some(0), false, 5).is_some());
         assert_eq!(empty.allocate(Some(0), true, 5), None);
     }
+    /// The first `len` bits that the SA shows are those of `octets`.
+    fn begins(octets: &[u8; 4], shown: Shown) -> bool {
+        let (bits, len) = shown.bits();
+        len == 0 || (u32::from_be_bytes(*octets) ^ bits) >> (32 - u32::from(len)) == 0
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_list(
+            steps in prop::collection::vec(
+                (any::<u32>(), prop::option::of(0u8..=32), any::<bool>(), any::<[u8; 4]>()), 1..60,
+            ),
+            mask in prop::sample::select(std::vec![0x0303_0303u32, 0x8000_00ff, u32::MAX]),
+        ) {
+            let here = IpAddr::from([192, 0, 2, 1]);
+            let mut sad = Sad::new();
+            let mut list: std::vec::Vec<(Shown, u32)> = std::vec::Vec::new();
+            for (n, (spi, lsb, remove, esp)) in (0u32..).zip(steps) {
+                let shown = Shown { spi: Spi(spi & mask), lsb };
+                if remove && !list.is_empty() {
+                    let (gone, value) = list.swap_remove(usize::try_from(spi).unwrap() % list.len());
+                    prop_assert!(sad.remove(gone, value));
+                } else {
+                    let known = list.iter().any(|(one, _)| *one == shown);
+                    let (bits, len) = shown.bits();
+                    let blocks = |(one, _): &(Shown, u32)| {
+                        begins(&bits.to_be_bytes(), *one) && one.bits().1 <= len
+                            || begins(&one.bits().0.to_be_bytes(), shown) && len <= one.bits().1
+                    };
+                    prop_assert_eq!(sad.is_free(shown), !list.iter().any(blocks));
+                    prop_assert_eq!(sad.insert(shown, Lookup::Spi, n), !known);
+                    if !known {
+                        list.push((shown, n));
+                    }
+                }
+                let esp = (u32::from_be_bytes(esp) & mask).to_be_bytes();
+                let fitting = list.iter().filter(|(one, _)| begins(&esp, *one));
+                let mut lens: std::vec::Vec<_> = fitting.map(|(one, _)| one.bits().1).collect();
+                lens.sort_by(|a, b| b.cmp(a));
+                lens.truncate(MAX_CANDIDATES);
+                let found = sad.candidates(&esp, here, here);
+                let of = |value| list.iter().find(|(_, n)| *n == value).map(|(one, _)| one.bits().1);
+                let found: std::vec::Vec<_> = found.values().filter_map(of).collect();
+                prop_assert_eq!(found, lens);
+                for lsb in [None, Some(3), Some(8)] {
+                    if let Some(spi) = sad.allocate(lsb, false, spi) {
+                        let new = Shown { spi, lsb };
+                        prop_assert!(sad.is_free(new));
+                        prop_assert!(spi >= Spi::FIRST_FREE && list.iter().all(|(one, _)| one.spi != spi));
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn sas_that_come_and_go_leave_no_room_behind() {
         let here = IpAddr::from([192, 0, 2, 1]);

@@ -209,6 +209,63 @@ proptest! {
     }
 }
 
+/// Each case seals 250 packets.
+fn fewer() -> ProptestConfig {
+    let mut config = config();
+    config.cases = config.cases.div_ceil(10);
+    config
+}
+
+/// Which numbers a receiver must take whose highest is `top` (digest section 8.2).
+fn within(sn: u64, top: u64, (window, lsb): (u64, u8)) -> bool {
+    let values = 1u64 << lsb;
+    let late = window.min(values / 2);
+    let low = top.saturating_sub(late) + 1;
+    sn >= low && sn - low < values
+}
+
+proptest! {
+    #![proptest_config(fewer())]
+
+    #[test]
+    fn every_number_within_reach_is_taken_once(
+        lsb in prop::sample::select(vec![0u8, 1, 3, 4, 8, 16, 32]), esn in any::<bool>(),
+        from in prop::sample::select(vec![0, 200, (1u64 << 32) - 300, (1 << 32) + 50, u64::MAX - 260]),
+        window in prop::sample::select(vec![32u16, 64, 256]),
+        steps in prop::collection::vec(0usize..250, 1..40),
+    ) {
+        prop_assume!(esn || from < 1 << 32);
+        let mut params = SaParams::new(Spi(0x1234), Mode::Tunnel(tunnel(true)));
+        (params.esn, params.replay_window) = (esn, window);
+        let transform = pairs()[0];
+        let ehc = Ehc::new(Afrg { esp_spi_lsb: (32 - lsb % 8) % 32, esp_sn_lsb: lsb, ..single(Alignment::Bits8) });
+        let tx = OutboundSa::new(params, make(transform), Sn64(from), Instant(0)).unwrap();
+        let mut tx = tx.compress(&ehc).unwrap();
+        let packets: Vec<_> = (0..250).map(|_| sealed(&mut tx, &of_size(60)).unwrap()).collect();
+        let rx = InboundSa::new(params, make(transform), Vec::new(), Instant(0)).unwrap();
+        let mut rx = rx.compress(&ehc).unwrap();
+        rx.start_at(Sn64(from));
+        let mut taken = std::collections::BTreeSet::from([from]);
+        for step in steps {
+            let sn = from + 1 + u64::try_from(step).unwrap();
+            let top = rx.top_sn().0;
+            let mut data = in_room(&packets[step], ROOM, ROOM);
+            let mut buf = PacketBuf::new(&mut data, ROOM, packets[step].len()).unwrap();
+            let opened = rx.open(&mut buf, Instant(0));
+            let in_window = sn > top || top - sn < u64::from(window);
+            let whole = lsb == 32 && !esn;
+            let due = in_window && !taken.contains(&sn)
+                && (whole || within(sn, top, (window.into(), lsb)));
+            prop_assert_eq!(opened.is_ok(), due, "{} over {}: {:?}", sn, top, opened);
+            if due {
+                prop_assert_eq!(opened.unwrap().sn, Sn64(sn));
+                taken.insert(sn);
+            }
+            prop_assert_eq!(rx.top_sn(), Sn64(*taken.last().unwrap()));
+        }
+    }
+}
+
 fn encr_is_null(transform: Transform) -> bool {
     transform.0.name().contains("NULL")
 }
