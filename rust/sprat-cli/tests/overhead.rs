@@ -27,7 +27,8 @@ fn each_option_changes_what_diet_esp_costs() {
         (&["--spi-lsb", "0", "--sn-lsb", "0"], 21),
         (&["--spi-lsb", "6", "--sn-lsb", "10"], 23),
         (&["--spi-lsb", "32", "--sn-lsb", "32"], 29),
-        (&["--next-header"], 24),
+        // Worked example 8: of any protocol the ports are sent, too.
+        (&["--next-header"], 28),
         (&["--mandatory-trailer"], 25),
         (&["--alignment", "64"], 29),
         (&["--rule-id"], 24),
@@ -38,6 +39,11 @@ fn each_option_changes_what_diet_esp_costs() {
         let args = [&["--payload", "10"], options].concat();
         assert_eq!(row(&args, "Diet-ESP")["octets"], octets, "{options:?}");
     }
+    // 16 octets of addresses more; in a tunnel Next Header is elided.
+    let prefix = "Diet-ESP tunnel, /64 selectors";
+    let with = |options: &[&str]| row(&[&["--payload", "10"], options].concat(), prefix);
+    assert_eq!(with(&["--next-header"])["octets"], 39);
+    assert_eq!(with(&["--mandatory-trailer"])["octets"], 41);
 }
 
 #[test]

@@ -35,7 +35,8 @@ pub struct OverheadArgs {
     /// Bits that Diet-ESP pads to a multiple of
     #[arg(long, value_name = "BITS", default_value = "8")]
     alignment: Alignment,
-    /// Next Header is sent: transport mode for any protocol
+    /// Next Header is sent, of messages the ports as well: transport mode for any
+    /// protocol
     #[arg(long, conflicts_with = "mandatory_trailer")]
     next_header: bool,
     /// The whole trailer is sent: esp_trailer Mandatory

@@ -5,7 +5,7 @@
 //! made of those of the link, UDP 7 with both ports and the checksum. What ESP
 //! encrypts, 6LoWPAN cannot compress.
 
-use super::esp::{Esp, IV};
+use super::esp::{Esp, IV, Trailer};
 use super::field::{Kind, Layout};
 
 const IPHC: usize = 2;
@@ -15,6 +15,8 @@ const NHC_UDP: usize = 7;
 const NEXT_HEADER: usize = 1;
 const IPV6: usize = 40;
 const UDP: usize = 8;
+/// Both ports of UDP.
+const PORTS: usize = 4;
 /// The tag of the CCM_8 cipher suites and of AES-CCM-16-64-128.
 const TAG: usize = 8;
 const EXPLICIT_NONCE: usize = 8;
@@ -115,8 +117,10 @@ impl Protocol {
                 ip().then(esp.around(segment.then(message)))
             }
             Protocol::EspTunnel(esp) => ip().then(esp.around(inner().then(message))),
-            Protocol::DietEsp(diet) => diet.layout(0, message),
-            Protocol::DietEspPrefix(diet) => diet.layout(INTERFACE_IDS, message),
+            Protocol::DietEsp(diet) => diet.layout(diet.ports(), message),
+            Protocol::DietEspPrefix(diet) => diet
+                .in_tunnel()
+                .layout(("addresses", INTERFACE_IDS), message),
             Protocol::Ah(transform) => ah(*transform, message),
             Protocol::WireGuard => wireguard(message),
         }
@@ -129,10 +133,25 @@ impl Protocol {
 }
 
 impl Diet {
-    fn layout(&self, residue: usize, message: Layout) -> Layout {
+    /// Next Header is sent where a transport mode SA carries any protocol: then no
+    /// selector states the ports of UDP (digest section 6, worked example 8).
+    fn ports(&self) -> (&'static str, usize) {
+        let any = self.esp.trailer == Trailer::Optional { next_header: true };
+        ("ports", if any { PORTS } else { 0 })
+    }
+
+    /// The same in tunnel mode, where only the whole trailer has a Next Header.
+    fn in_tunnel(mut self) -> Self {
+        if let Trailer::Optional { next_header } = &mut self.esp.trailer {
+            *next_header = false;
+        }
+        self
+    }
+
+    fn layout(&self, (name, residue): (&'static str, usize), message: Layout) -> Layout {
         let payload = Layout::default()
             .with(Kind::Lower, "RuleID", RULE_ID * usize::from(self.rule_id))
-            .with(Kind::Lower, "addresses", residue)
+            .with(Kind::Lower, name, residue)
             .then(message);
         ip().then(self.esp.around(payload))
     }
@@ -239,7 +258,6 @@ fn inner() -> Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::overhead::esp::Trailer;
 
     /// IEEE 802.15.4 with two addresses of 64 bits, and the FCS.
     const MAC: usize = 23;
