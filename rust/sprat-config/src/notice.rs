@@ -1,6 +1,6 @@
 //! What is no fault of a configuration and may still not be meant.
 
-use sprat_core::diet_esp::Ehc;
+use sprat_core::diet_esp::{DscpCda, EcnCda, Ehc, FlowLabelCda, Profile};
 use sprat_core::sa::{Lookup, Mode};
 
 use crate::{Config, Direction, SaConfig};
@@ -54,6 +54,7 @@ impl Config {
             if let Some(ehc) = &sa.ehc {
                 of_numbers(sa, ehc, &mut notices);
                 of_packets(sa, ehc, &mut notices);
+                of_idle_keys(sa, ehc, &mut notices);
             }
         }
         overlaps(&self.sas, &mut notices);
@@ -91,6 +92,47 @@ fn of_packets(sa: &SaConfig, ehc: &Ehc, notices: &mut Vec<Notice>) {
     }
     if sa.direction == Some(Direction::Out) && sa.ehc_fallback.is_none() {
         let text = "no fallback: packets that do not fit its rules are dropped";
+        notices.push(Notice::new(Weight::Note, sa, text));
+    }
+}
+
+/// Keys that this SA never looks at: both ends may share them, or one is mistaken.
+fn of_idle_keys(sa: &SaConfig, ehc: &Ehc, notices: &mut Vec<Notice>) {
+    let afrg = &ehc.afrg;
+    let (sends, receives) = (Some(Direction::Out), Some(Direction::In));
+    let outer_v4 = match sa.params.mode {
+        Mode::Tunnel(tunnel) => Some(tunnel.source.is_ipv4()),
+        Mode::Transport => None,
+    };
+    let inner_ip = afrg.compresses_inner() && outer_v4.is_some();
+    let lower = inner_ip && afrg.flow_label_cda == FlowLabelCda::Lower;
+    let plain = Ehc::new(*afrg);
+    // That profile has "lower" where nobody asked for it.
+    let asked = !inner_ip && afrg.profile != Profile::Ehc2023;
+    let idle = [
+        ("dscp_cda", asked && afrg.dscp_cda != DscpCda::NotCompressed),
+        ("ecn_cda", asked && afrg.ecn_cda != EcnCda::NotCompressed),
+        (
+            "flow_label_cda",
+            asked && afrg.flow_label_cda != FlowLabelCda::NotCompressed,
+        ),
+        (
+            "outer_id",
+            afrg.outer_id && !(lower && outer_v4 == Some(true)),
+        ),
+        ("guard", !afrg.guard && sa.direction == receives),
+        (
+            "resync",
+            ehc.resync != plain.resync && sa.direction == sends,
+        ),
+        (
+            "reorder",
+            ehc.reorder != plain.reorder && (sa.direction == sends || sa.params.replay_window != 0),
+        ),
+    ];
+    let keys: Vec<&str> = idle.iter().filter(|key| key.1).map(|key| key.0).collect();
+    if !keys.is_empty() {
+        let text = format!("without effect here: {}", keys.join(", "));
         notices.push(Notice::new(Weight::Note, sa, text));
     }
 }

@@ -399,3 +399,33 @@ fn spi_bits_that_begin_others_are_told() {
     let apart = named(("a", 0x1144), &at(2), &eight) + &named(("b", 0x2244), &at(3), &eight);
     assert_eq!(notices(&apart), [""; 0]);
 }
+
+/// Nothing is ignored in silence.
+#[test]
+fn keys_without_effect_are_told() {
+    let none: [&str; 0] = [];
+    let told = |head: &str, ehc: &str| {
+        let all = notices(&sa(head, SELECTOR, ehc));
+        let idle = all.into_iter().filter(|text| text.contains("effect"));
+        idle.collect::<Vec<_>>()
+    };
+    let idle = |keys: &str| [format!("note: SA \"a\": without effect here: {keys}")];
+    let lower =
+        "dscp_cda = \"lower\"\necn_cda = \"lower\"\nflow_label_cda = \"lower\"\nouter_id = true\n";
+    assert_eq!(told("", lower), none);
+    let plain = format!("{lower}iipc_profile = \"iipc_not_compressed\"\n");
+    let keys = "dscp_cda, ecn_cda, flow_label_cda, outer_id";
+    assert_eq!(told("", &plain), idle(keys));
+    assert_eq!(told("", "outer_id = true\n"), idle("outer_id"));
+    let receiver = "resync = 1\nreorder = 5\n";
+    assert_eq!(
+        told("direction = \"out\"\n", receiver),
+        idle("resync, reorder")
+    );
+    assert_eq!(told("direction = \"in\"\n", receiver), idle("reorder"));
+    let off = "direction = \"in\"\nreplay_window = 0\n";
+    assert_eq!(told(off, receiver), none);
+    assert_eq!(told(off, "guard = false\n"), idle("guard"));
+    let slides = "profile = \"ehc-2023\"\niipc_profile = \"iipc_not_compressed\"\n";
+    assert_eq!(told("", slides), none);
+}
