@@ -1366,8 +1366,8 @@ typedef struct sprat_sa_info {
     uint64_t drops;
     /* Sending: largest outer packet of the path in octets; 0 = unknown. */
     uint32_t path_mtu;
-    /* Must not be relied on. */
-    uint32_t reserved_too;
+    /* Low bits of the sequence number that are sent, 0 to 32; 32 without Diet-ESP. */
+    uint32_t sn_bits;
 } sprat_sa_info;
 #endif
 
@@ -1893,9 +1893,10 @@ int32_t sprat_ipsec_allocate_spi(const struct sprat_ipsec *ipsec,
                                  uint32_t *spi);
 
 /*
- The next number of this outbound SA is at least last_sn + 1: for the number
- that a state file held. Never moves back. Errors: NULL; NOT_FOUND; ARGUMENT
- for an inbound SA.
+ For the number that a state file held. Sending: the next number is at least
+ last_sn + 1. Receiving: as if last_sn had been verified, and none before it; where
+ Diet-ESP sends few bits of the number, an SA that starts at 0 cannot read the rest.
+ Never moves back. Errors: NULL; NOT_FOUND.
  */
 int32_t sprat_ipsec_sa_skip_to(struct sprat_ipsec *ipsec,
                                uint32_t number,

@@ -88,7 +88,8 @@ struct gw_path {
 /* One line of the state file. */
 struct gw_state_line {
 	uint32_t spi;
-	uint64_t limit; /* no number above it was ever used */
+	bool receives;
+	uint64_t limit; /* sending: no number above it was ever used; receiving: the highest verified */
 	char name[GW_NAME];
 };
 
@@ -99,8 +100,9 @@ struct gw_state {
 	const char *file; /* name within the directory, points into path */
 	struct gw_state_line lines[GW_SAS * 2];
 	size_t line_count;
-	size_t line_of[GW_SAS]; /* by SA; SIZE_MAX for inbound ones */
-	uint64_t failed_ms;     /* when the last write failed, 0 if it did not */
+	size_t line_of[GW_SAS];  /* by SA; SIZE_MAX for one that needs none */
+	uint64_t step_of[GW_SAS]; /* numbers from one write to the next */
+	uint64_t failed_ms;       /* when the last write failed, 0 if it did not */
 };
 
 struct gateway {
@@ -189,6 +191,8 @@ int gw_state_open(struct gateway *gw, uid_t uid, gid_t gid);
  * at the start. */
 int gw_state_prove(struct gateway *gw);
 int gw_state_reserve(struct gateway *gw, uint32_t sa);
+/* A packet was verified; now and then that is written. */
+void gw_state_heard(struct gateway *gw, uint32_t sa, uint64_t sn);
 /* Writes the numbers really used: nothing is lost on a clean end. */
 void gw_state_close(struct gateway *gw);
 

@@ -34,6 +34,7 @@ static void outcome(struct gateway *gw, const sprat_buf *buf, const sprat_result
 {
 	switch (result->verdict) {
 	case SPRAT_VERDICT_DELIVER:
+		gw_state_heard(gw, result->sa, result->sn);
 		deliver(gw, buf);
 		break;
 	case SPRAT_VERDICT_IKE:

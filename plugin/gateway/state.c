@@ -7,8 +7,13 @@
  * written and on disk before the first of them is used; after a crash the SA
  * goes on behind the block, and what was left of it is lost.
  *
+ * Where Diet-ESP sends n bits of the number, the receiver reads the rest out of
+ * the highest it has verified, and is deaf to what is 2^n further on. So such a
+ * block is small, and the file holds the highest number of inbound SAs as well.
+ *
  *     sprat-gw-state 1
  *     sa 0x00001001 65536 to-b
+ *     in 0x00001002 4711 from-b
  *     sum 1a2b3c4d
  *
  * `sum` is the CRC-32 of all octets before its line. The file is written beside
@@ -55,7 +60,13 @@ static bool name_fits(const char *name)
 	return true;
 }
 
-/* Reads one "sa" line of `len` octets without its line feed. */
+static int format_line(const struct gw_state_line *line, char *text)
+{
+	return snprintf(text, LINE_OCTETS, "%s 0x%08" PRIx32 " %" PRIu64 " %s",
+			line->receives ? "in" : "sa", line->spi, line->limit, line->name);
+}
+
+/* Reads one line of an SA of `len` octets without its line feed. */
 static int parse_line(const char *text, size_t len, struct gw_state_line *line)
 {
 	char copy[LINE_OCTETS], again[LINE_OCTETS];
@@ -65,12 +76,13 @@ static int parse_line(const char *text, size_t len, struct gw_state_line *line)
 		return -1;
 	memcpy(copy, text, len);
 	copy[len] = '\0';
-	if (sscanf(copy, "sa 0x%8" SCNx32 " %20" SCNu64 " %n", &line->spi, &line->limit, &name_at) != 2 ||
+	line->receives = strncmp(copy, "in", 2) == 0;
+	if (sscanf(copy, "%*2[ains] 0x%8" SCNx32 " %20" SCNu64 " %n", &line->spi, &line->limit, &name_at) != 2 ||
 	    name_at == 0 || !name_fits(copy + name_at))
 		return -1;
 	strcpy(line->name, copy + name_at);
 	/* Only what we would have written ourselves is accepted. */
-	snprintf(again, sizeof again, "sa 0x%08" PRIx32 " %" PRIu64 " %s", line->spi, line->limit, line->name);
+	format_line(line, again);
 	return strcmp(copy, again) == 0 ? 0 : -1;
 }
 
@@ -133,7 +145,7 @@ static int read_file(struct gw_state *state)
 	free(text);
 	if (wrong == NULL)
 		return 0;
-	gw_say("%s: %s. Which sequence numbers were used is unknown: give the SAs new keys, then remove the file",
+	gw_say("%s: %s. Which sequence numbers were used is unknown: give the SAs new keys and SPIs, then remove the file",
 	       state->path, wrong);
 	return -1;
 }
@@ -142,9 +154,10 @@ static size_t format_file(const struct gw_state *state, char *text)
 {
 	size_t len = (size_t)sprintf(text, HEADING);
 
-	for (size_t i = 0; i < state->line_count; i++)
-		len += (size_t)snprintf(text + len, LINE_OCTETS, "sa 0x%08" PRIx32 " %" PRIu64 " %s\n",
-					state->lines[i].spi, state->lines[i].limit, state->lines[i].name);
+	for (size_t i = 0; i < state->line_count; i++) {
+		len += (size_t)format_line(&state->lines[i], text + len);
+		text[len++] = '\n';
+	}
 	return len + (size_t)sprintf(text + len, "sum %08" PRIx32 "\n", crc32(text, len));
 }
 
@@ -257,37 +270,53 @@ static int take_lock(struct gw_state *state, uid_t uid, gid_t gid)
 
 /* Numbers belong to key and SPI. The name may have changed since, so the
  * highest limit under the SPI counts: skipping too far harms nothing. */
-static uint64_t limit_of(const struct gw_state *state, uint32_t spi)
+static uint64_t limit_of(const struct gw_state *state, uint32_t spi, bool receives)
 {
 	uint64_t limit = 0;
 
-	for (size_t i = 0; i < state->line_count; i++)
-		if (state->lines[i].spi == spi && state->lines[i].limit > limit)
-			limit = state->lines[i].limit;
+	for (size_t i = 0; i < state->line_count; i++) {
+		const struct gw_state_line *line = &state->lines[i];
+
+		if (line->spi == spi && line->receives == receives && line->limit > limit)
+			limit = line->limit;
+	}
 	return limit;
 }
 
 /* The line of this SA, made if it has none; NULL when the table is full. */
-static struct gw_state_line *line_of(struct gw_state *state, uint32_t spi, const char *name)
+static struct gw_state_line *line_of(struct gw_state *state, uint32_t spi, bool receives, const char *name)
 {
 	struct gw_state_line *line;
 
-	for (size_t i = 0; i < state->line_count; i++)
-		if (state->lines[i].spi == spi && strcmp(state->lines[i].name, name) == 0)
-			return &state->lines[i];
+	for (size_t i = 0; i < state->line_count; i++) {
+		line = &state->lines[i];
+		if (line->spi == spi && line->receives == receives && strcmp(line->name, name) == 0)
+			return line;
+	}
 	if (state->line_count == GW_SAS * 2)
 		return NULL;
 	line = &state->lines[state->line_count++];
 	line->spi = spi;
+	line->receives = receives;
 	memcpy(line->name, name, strlen(name) + 1); /* name_fits() measured it */
 	return line;
+}
+
+/* What a crash skips, blocks asked for early included, must stay below the half of
+ * 2^bits: that far ahead the receiver reads a number right, whatever its window. */
+static uint64_t step(const struct gateway *gw, uint32_t bits)
+{
+	uint64_t quarter = bits > 2 ? UINT64_C(1) << (bits - 2) : 1;
+
+	return bits >= 32 || gw->settings.state_block < quarter ? gw->settings.state_block : quarter;
 }
 
 static int attach(struct gateway *gw, uint32_t sa, const sprat_sa_info *info)
 {
 	struct gw_state *state = &gw->state;
 	const char *name = gw->names[sa];
-	uint64_t limit = limit_of(state, info->spi);
+	bool receives = info->direction == SPRAT_IN;
+	uint64_t limit = limit_of(state, info->spi, receives);
 	struct gw_state_line *line;
 
 	if (!name_fits(name)) {
@@ -295,29 +324,36 @@ static int attach(struct gateway *gw, uint32_t sa, const sprat_sa_info *info)
 		       info->spi);
 		return -1;
 	}
-	line = line_of(state, info->spi, name);
+	line = line_of(state, info->spi, receives, name);
 	if (line == NULL) {
 		gw_say("%s: no room for more than %d SAs, with those of earlier configurations: "
-		       "give all SAs new keys, then remove the file", state->path, GW_SAS * 2);
+		       "give all SAs new keys and SPIs, then remove the file", state->path, GW_SAS * 2);
 		return -1;
 	}
 	/* The configuration may start an SA further on. */
 	line->limit = limit = limit > info->sn ? limit : info->sn;
 	state->line_of[sa] = (size_t)(line - state->lines);
+	state->step_of[sa] = step(gw, info->sn_bits);
 	/* Nothing is reserved yet: the first packet asks for a block, so that a
 	 * restart without traffic costs no numbers. */
 	if (sprat_ipsec_sa_skip_to(gw->ipsec, sa, limit) != SPRAT_OK ||
-	    sprat_ipsec_sa_reserve(gw->ipsec, sa, limit) != SPRAT_OK) {
+	    (!receives && sprat_ipsec_sa_reserve(gw->ipsec, sa, limit) != SPRAT_OK)) {
 		gw_say("SA %s: sequence numbers cannot go on behind %" PRIu64, name, limit);
 		return -1;
 	}
 	return 0;
 }
 
-static bool outbound_sa(struct gateway *gw, uint32_t sa, sprat_sa_info *info)
+static bool about(struct gateway *gw, uint32_t sa, sprat_sa_info *info)
 {
 	*info = (sprat_sa_info)SPRAT_SA_INFO_INIT;
-	return sprat_ipsec_sa_info(gw->ipsec, sa, info) == SPRAT_OK && info->direction == SPRAT_OUT;
+	return sprat_ipsec_sa_info(gw->ipsec, sa, info) == SPRAT_OK;
+}
+
+/* A receiver that gets the whole number needs no memory of it. */
+static bool needs_line(const sprat_sa_info *info)
+{
+	return info->direction == SPRAT_OUT || info->sn_bits < 32;
 }
 
 int gw_state_open(struct gateway *gw, uid_t uid, gid_t gid)
@@ -334,7 +370,7 @@ int gw_state_open(struct gateway *gw, uid_t uid, gid_t gid)
 	if (open_directory(state, uid, gid) != 0 || take_lock(state, uid, gid) != 0 || read_file(state) != 0)
 		return -1;
 	for (uint32_t sa = 0; sa < sprat_ipsec_sa_count(gw->ipsec); sa++)
-		if (outbound_sa(gw, sa, &info) && attach(gw, sa, &info) != 0)
+		if (about(gw, sa, &info) && needs_line(&info) && attach(gw, sa, &info) != 0)
 			return -1;
 	return 0;
 }
@@ -344,28 +380,51 @@ int gw_state_prove(struct gateway *gw)
 	return write_file(&gw->state) == 0 ? 0 : gw_fail("%s cannot be written", gw->state.path);
 }
 
+/* The line of this SA goes to `limit`, on disk too; or it stays. */
+static int move_line(struct gateway *gw, struct gw_state_line *line, uint64_t limit, const char *else_what)
+{
+	struct gw_state *state = &gw->state;
+	uint64_t before = line->limit;
+
+	/* A full disk must not cost a system call per packet. */
+	if (state->failed_ms != 0 && gw->now_ms - state->failed_ms < RETRY_MS)
+		return -1;
+	line->limit = limit;
+	if (write_file(state) != 0) {
+		line->limit = before;
+		state->failed_ms = gw->now_ms;
+		return gw_fail("%s: %s", state->path, else_what);
+	}
+	state->failed_ms = 0;
+	return 0;
+}
+
 int gw_state_reserve(struct gateway *gw, uint32_t sa)
 {
 	struct gw_state *state = &gw->state;
 	struct gw_state_line *line;
-	uint64_t before;
+	uint64_t limit;
 
 	if (sa >= GW_SAS || state->line_of[sa] == SIZE_MAX)
 		return -1;
-	/* A full disk must not cost a system call per packet. */
-	if (state->failed_ms != 0 && gw->now_ms - state->failed_ms < RETRY_MS)
-		return -1;
 	line = &state->lines[state->line_of[sa]];
-	before = line->limit;
-	line->limit = before > UINT64_MAX - gw->settings.state_block ? UINT64_MAX
-								      : before + gw->settings.state_block;
-	if (write_file(state) != 0) {
-		line->limit = before;
-		state->failed_ms = gw->now_ms;
-		return gw_fail("%s: no sequence numbers can be reserved", state->path);
-	}
-	state->failed_ms = 0;
-	return sprat_ipsec_sa_reserve(gw->ipsec, sa, line->limit) == SPRAT_OK ? 0 : -1;
+	limit = line->limit > UINT64_MAX - state->step_of[sa] ? UINT64_MAX : line->limit + state->step_of[sa];
+	if (move_line(gw, line, limit, "no sequence numbers can be reserved") != 0)
+		return -1;
+	return sprat_ipsec_sa_reserve(gw->ipsec, sa, limit) == SPRAT_OK ? 0 : -1;
+}
+
+void gw_state_heard(struct gateway *gw, uint32_t sa, uint64_t sn)
+{
+	struct gw_state *state = &gw->state;
+	struct gw_state_line *line;
+
+	if (sa >= GW_SAS || state->line_of[sa] == SIZE_MAX)
+		return;
+	line = &state->lines[state->line_of[sa]];
+	/* The next try comes with a later packet, if this one fails. */
+	if (sn > line->limit && sn - line->limit >= state->step_of[sa])
+		move_line(gw, line, sn, "what was received cannot be written");
 }
 
 void gw_state_close(struct gateway *gw)
@@ -374,7 +433,7 @@ void gw_state_close(struct gateway *gw)
 	sprat_sa_info info;
 
 	for (uint32_t sa = 0; sa < GW_SAS; sa++)
-		if (state->line_of[sa] != SIZE_MAX && outbound_sa(gw, sa, &info))
+		if (state->line_of[sa] != SIZE_MAX && about(gw, sa, &info))
 			state->lines[state->line_of[sa]].limit = info.sn;
 	/* If this fails the file keeps the higher limits: numbers are skipped. */
 	if (write_file(state) != 0)

@@ -217,6 +217,8 @@ void boundary_packets(sprat_ipsec *a, sprat_ipsec *b)
 	CHECK(result.verdict == SPRAT_VERDICT_FORWARD && result.sn == 42);
 	CHECK_EQ(sprat_ipsec_inbound(b, &room.buf, 0, &result), SPRAT_OK);
 	CHECK(result.verdict == SPRAT_VERDICT_DELIVER && room.packet() == ping());
+	/* A receiver does not move back either. */
+	CHECK_EQ(sprat_ipsec_sa_skip_to(b, result.sa, 41), SPRAT_OK);
 	CHECK_EQ(sprat_ipsec_outbound(a, &bare.buf, &args, &result), SPRAT_OK);
 	bare.buf.start += result.esp_offset;
 	bare.buf.len -= result.esp_offset;
@@ -242,6 +244,7 @@ void boundary_state(sprat_ipsec *a, sprat_ipsec *b)
 	CHECK_EQ(sprat_ipsec_sa_drops(b, 0, counters.data(), &count), SPRAT_OK);
 	CHECK_EQ(counters[SPRAT_DROP_UNPROTECTED], 0);
 	CHECK_EQ(sprat_ipsec_sa_info(b, 0, &info), SPRAT_OK);
+	CHECK_EQ(info.sn_bits, 32u);
 	CHECK(info.packets == 2 && info.sn == 43);
 	CHECK_EQ(sprat_ipsec_sa_name(a, 0, name, &len), SPRAT_OK);
 	CHECK(std::string(name) == "to-b");

@@ -96,6 +96,7 @@ static void both_ways(void)
 	CHECK(stats_of(in).packets == 1 && stats_of(in).octets_saved == 76 - 20);
 	CHECK(stats_of(in).refused == 0 && stats_of(in).icv_trials == 0 && stats_of(in).resyncs == 0);
 	CHECK(drops_of(in, SPRAT_DROP_REPLAY) == 1 && sa_info(in).drops == 1);
+	CHECK_EQ(sa_info(in).sn_bits, 8);
 	sprat_sa_free(out);
 	sprat_sa_free(in);
 }

@@ -624,6 +624,28 @@ def a_burst_of_loss_is_caught_up_with(lab, programs):
 
 
 @test
+def a_restart_of_either_end_leaves_no_sa_deaf(lab, programs):
+    """8 and 4 bits of the number, blocks of 4096, more packets than they count: after kill -9
+    and after a clean end each number is read right in both directions."""
+    tunnels = [Diet(1, 6, 6), Diet(2, 4, 4), Diet(3, 4, 6, udp=True, spi=12, sn=4)]
+    with Pair(lab, programs.plain, tunnels, state_block=4096) as pair:
+        for end in (Gateway.kill, Gateway.stop):
+            for side in (pair.a, pair.b):
+                for tunnel in tunnels:
+                    count = 20 if tunnel.attributes["esp_sn_lsb"] == 4 else 300
+                    done, text = ping(lab, "gwa", *tunnel.ends(), "-f", "-i", "0", count=count)
+                    assert done and " 0% packet loss" in text, tunnel.name + text
+                end(side)
+                side.start()
+                for tunnel in tunnels:
+                    done, text = ping(lab, "gwa", *tunnel.ends(), count=3)
+                    assert done and " 0% packet loss" in text, f"{tunnel.name} after {end.__name__}: {text}"
+        for side in (pair.a, pair.b):
+            report = side.report()
+            assert report.adds_up() and "dropped: " not in report.text.replace("dropped: no-policy", ""), report.text
+
+
+@test
 def junk_at_compressed_sas_is_counted_under_asan(lab, programs):
     """6,000 datagrams, random, cut and changed, of which every first octet may be
     that of an SA; each is counted, and then packets still pass."""

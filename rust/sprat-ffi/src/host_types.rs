@@ -564,8 +564,8 @@ pub struct sprat_sa_info {
     pub drops: u64,
     /// Sending: largest outer packet of the path in octets; 0 = unknown.
     pub path_mtu: u32,
-    /// Must not be relied on.
-    pub reserved_too: u32,
+    /// Low bits of the sequence number that are sent, 0 to 32; 32 without Diet-ESP.
+    pub sn_bits: u32,
 }
 
 // SAFETY: repr(C), size first, integers only.

@@ -509,9 +509,10 @@ unsafe fn change_outbound(
     }
 }
 
-/// The next number of this outbound SA is at least last_sn + 1: for the number
-/// that a state file held. Never moves back. Errors: NULL; NOT_FOUND; ARGUMENT
-/// for an inbound SA.
+/// For the number that a state file held. Sending: the next number is at least
+/// last_sn + 1. Receiving: as if last_sn had been verified, and none before it; where
+/// Diet-ESP sends few bits of the number, an SA that starts at 0 cannot read the rest.
+/// Never moves back. Errors: NULL; NOT_FOUND.
 ///
 /// # Safety
 /// `ipsec` is NULL or valid.
@@ -522,7 +523,16 @@ pub unsafe extern "C" fn sprat_ipsec_sa_skip_to(
     last_sn: u64,
 ) -> i32 {
     // SAFETY: forwarded to the caller.
-    unsafe { change_outbound(ipsec, number, |sa| sa.skip_to(Sn64(last_sn))) }
+    unsafe {
+        change(ipsec, |ipsec| {
+            match ipsec.sa_mut(number).ok_or(SPRAT_E_NOT_FOUND)? {
+                Sa::Outbound(sa) => sa.skip_to(Sn64(last_sn)),
+                Sa::Inbound(sa) if last_sn > sa.top_sn().0 => sa.start_at(Sn64(last_sn)),
+                Sa::Inbound(_) => {}
+            }
+            Ok(())
+        })
+    }
 }
 
 /// As sprat_sa_reserve() for the outbound SA of this number. Errors: NULL;

@@ -531,7 +531,7 @@ pub(crate) fn info(sa: &Sa) -> sprat_sa_info {
         octets: usage.octets,
         drops: sa.drops().total(),
         path_mtu: u32::from(path_mtu),
-        reserved_too: 0,
+        sn_bits: sa.context().map_or(32, |c| u32::from(c.afrg().esp_sn_lsb)),
     }
 }
 
