@@ -95,6 +95,8 @@ static void ranges(void)
 	TRY(reserved, 1, SPRAT_E_ARGUMENT);
 	TRY(reserved_too[5], 1, SPRAT_E_ARGUMENT);
 	TRY(selector.has_protocol, 2, SPRAT_E_ARGUMENT);
+	TRY(selector.source_ports.reserved, 1, SPRAT_E_ARGUMENT);
+	TRY(selector.destination_ports.reserved, 1, SPRAT_E_ARGUMENT);
 	TRY(resync, 16, SPRAT_OK);
 	TRY(resync, 17, SPRAT_E_ARGUMENT);
 	TRY(alignment, SPRAT_EHC_ALIGNMENT_64_BIT, SPRAT_OK);

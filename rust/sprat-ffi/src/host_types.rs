@@ -311,6 +311,9 @@ pub struct sprat_ports {
 impl sprat_ports {
     fn get(&self) -> Status<PortRange> {
         let (first, last) = (self.first, self.last);
+        if self.reserved != 0 {
+            return Err(SPRAT_E_ARGUMENT);
+        }
         match self.kind {
             SPRAT_PORTS_ANY => Ok(PortRange::Any),
             SPRAT_PORTS_OPAQUE => Ok(PortRange::Opaque),
