@@ -248,6 +248,20 @@ class EhcSequences(unittest.TestCase):
         shown = files.fields(["sprat.esp.icv_good"])
         self.assertEqual([f["sprat.esp.icv_good"] for f in shown], ["0"] * 400 + ["1"])
 
+    def test_made_up_addresses_and_quotations_do_not_either(self):
+        def shown(forged: list[bytes]) -> list[str]:
+            packets = [*forged, *(ipv4(17, udp(diet_esp(SPI, n, INNER), 4500, 4500)) for n in (300, 7, 300))]
+            return [f["sprat.esp.icv_good"] for f in Files("many", packets, null_sa(udp=True)).fields(["sprat.esp.icv_good"])]
+
+        # A number that only a guess finds shows whether there are any left.
+        garbage = udp(bytes([SPI & 255, 9]) + bytes(60), 4500, 4500)
+        elsewhere = [ipv4(17, garbage, source=f"198.51.100.{n}") for n in range(20)]
+        # Behind 300 no number near it ends like 7.
+        self.assertEqual(shown(elsewhere[:10]), ["0"] * 10 + ["1", "0", "1"])
+        self.assertEqual(shown(elsewhere), ["0"] * 20 + ["0", "1", "1"])
+        quoted = [ipv4(1, bytes([3, 1, 0, 0, 0, 0, 0, 0]) + packet) for packet in elsewhere]
+        self.assertEqual(shown(quoted), [""] * 20 + ["0", "1", "1"])
+
 
 class EhcLookup(unittest.TestCase):
     NAMES = [f"sprat.esp.{name}" for name in ("sa_name", "icv_good", "drop_reason")]

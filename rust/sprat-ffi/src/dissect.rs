@@ -603,7 +603,7 @@ fn look(
     let outcome = show(sa, input, &found.attempt, plain, &mut sink);
     sink.end(out)?;
     if let (true, Some(place), Some(capture)) = (outcome.verified, found.place, trial.capture) {
-        capture.advance(place, found.attempt.report.sn);
+        capture.advance((found.index, place), found.attempt.report.sn);
     }
     (out.sa_name, out.spi) = (sprat_text::new(&sa.name), sa.spi.0);
     out.report.sa = u32::try_from(found.index).map_err(|_| SPRAT_E_ARGUMENT)?;

@@ -128,6 +128,20 @@ impl Sequence {
         Some(self.judge(Sn64(sn)))
     }
 
+    /// Guesses left; `None` if there is nothing to guess.
+    pub fn guesses(&self) -> Option<u32> {
+        self.compressed
+            .as_ref()
+            .map(|compressed| compressed.guesses)
+    }
+
+    /// Leaves so many guesses: streams of one SA may share them.
+    pub fn allow(&mut self, guesses: u32) {
+        if let Some(compressed) = &mut self.compressed {
+            compressed.guesses = guesses;
+        }
+    }
+
     /// Remembers a number whose packet was verified.
     pub fn advance(&mut self, sn: Sn64) {
         if let Some(compressed) = &mut self.compressed {

@@ -18,7 +18,12 @@ pub struct sprat_dissect_capture {
     /// Where in `sequences` each stream's numbers are.
     streams: BTreeMap<Stream, usize>,
     sequences: Vec<Sequence>,
+    guesses: Guesses,
 }
+
+/// Guesses at numbers that an SA of the table has left, where it is not all of them.
+/// They are not for each stream: anybody can make up addresses.
+type Guesses = BTreeMap<usize, u32>;
 
 /// What numbers are followed for: an SA by its SPI, or a compressed one by its
 /// number in the table, between two addresses.
@@ -74,11 +79,12 @@ impl Trial<'_> {
             Some(capture) if !input.quoted => {
                 let place = capture.place((index, sa), input)?;
                 let sequence = capture.sequences.get_mut(place).ok_or(SPRAT_E_INTERNAL)?;
-                let attempt = Attempt::search(sa, input, sequence, plain);
+                let guesses = &mut capture.guesses;
+                let attempt = search((index, sa), input, (sequence, guesses), plain);
                 (attempt, Some(place))
             }
             capture => {
-                let capture = capture.as_deref();
+                let capture = capture.as_deref_mut();
                 (aside((index, sa), input, capture, plain)?, None)
             }
         };
@@ -90,21 +96,40 @@ impl Trial<'_> {
     }
 }
 
+/// Tries to open a packet with no more guesses than its SA has left.
+fn search(
+    (index, sa): (usize, &Sa),
+    input: &Input<'_>,
+    (sequence, guesses): (&mut Sequence, &mut Guesses),
+    plain: &mut [u8],
+) -> Attempt {
+    if let Some(left) = guesses.get(&index) {
+        sequence.allow(*left);
+    }
+    let attempt = Attempt::search(sa, input, sequence, plain);
+    if let Some(left) = sequence.guesses() {
+        guesses.insert(index, left);
+    }
+    attempt
+}
+
 /// Judges a packet by itself, as one that is quoted; but the missing bits of its
 /// number are those of the packets around it.
 fn aside(
     (index, sa): (usize, &Sa),
     input: &Input<'_>,
-    capture: Option<&sprat_dissect_capture>,
+    capture: Option<&mut sprat_dissect_capture>,
     plain: &mut [u8],
 ) -> Status<Attempt> {
     let compressed = sa.ehc.is_some();
-    let around = capture.filter(|_| compressed);
+    let around = capture.as_deref().filter(|_| compressed);
     let mut sequence = match around.and_then(|capture| capture.around((index, sa), input)) {
         Some(sequence) => sequence.clone(),
         None => fresh(sa)?,
     };
-    let mut attempt = Attempt::search(sa, input, &mut sequence, plain);
+    let mut nobodys = Guesses::new();
+    let guesses = capture.map_or(&mut nobodys, |capture| &mut capture.guesses);
+    let mut attempt = search((index, sa), input, (&mut sequence, guesses), plain);
     if compressed {
         (attempt.report.missing, attempt.report.reason) = (0, None);
     }
@@ -136,7 +161,9 @@ impl sprat_dissect_capture {
         }
     }
 
-    pub(super) fn advance(&mut self, place: usize, sn: Sn64) {
+    /// Remembers a packet of the SA `index` that has verified.
+    pub(super) fn advance(&mut self, (index, place): (usize, usize), sn: Sn64) {
+        self.guesses.remove(&index);
         if let Some(sequence) = self.sequences.get_mut(place) {
             sequence.advance(sn);
         }
