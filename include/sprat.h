@@ -1642,10 +1642,11 @@ int32_t sprat_ehc_compress(struct sprat_ehc *ehc,
  holds them from behind the IV to in front of the ICV, decrypted. sn is the
  packet's sequence number in full.
 
- Tunnel mode: outer says traffic_class, hop_limit and flow as they arrived; buf
- becomes the inner packet. Its ECN field is not yet combined with that of the
- outer header (RFC 6040). Transport mode: outer says source and destination;
- buf becomes what stands behind the IP header, and outer->protocol what it is.
+ Tunnel mode: outer says traffic_class, hop_limit and flow as they arrived, and
+ a hop_limit of 0 is 0 here, not "not known"; buf becomes the inner packet. Its
+ ECN field is not yet combined with that of the outer header (RFC 6040).
+ Transport mode: outer says source and destination; buf becomes what stands
+ behind the IP header, and outer->protocol what it is.
 
  With SPRAT_OK the verdict is DELIVER or DROP (buf is unchanged, reason says
  why). What was rebuilt is within the selector.
@@ -1674,10 +1675,12 @@ int32_t sprat_ehc_header(const struct sprat_ehc *ehc,
 
 /*
  The full sequence number of a received packet that begins with the octets at
- esp: the one nearest to top_sn, the highest number verified so far (0 at
- first), that ends in the bits sent. It is to be believed only when the ICV
- verifies with it; after a long loss one that is greater by a multiple of
- 2^esp_sn_lsb may verify instead.
+ esp: of the numbers that end in the bits sent the lowest one that is late by
+ less than the replay window (without one: reorder), or than half of
+ 2^esp_sn_lsb if that is less. top_sn is the highest number verified so far, 0
+ at first. The number is to be believed only when the ICV verifies with it;
+ after a long loss one that is greater by a multiple of 2^esp_sn_lsb may verify
+ instead. With all 32 bits sent, and no more in use, it is those bits.
 
  Errors: NULL; NOT_FOUND if the packet shows the SPI bits of another SA; PACKET
  if it is shorter than its header, or its number would be beyond the last.
