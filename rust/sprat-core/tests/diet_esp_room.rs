@@ -173,7 +173,9 @@ proptest! {
     fn a_packet_tried_on_another_sa_is_opened_by_its_own(
         way in way(), transform in transform(), other in transform(), plain in any::<bool>(),
     ) {
-        prop_assume!(way.afrg.esp_spi_lsb < 32);
+        if way.afrg.esp_spi_lsb == 32 {
+            return Ok(());
+        }
         let own = params(&way, false);
         let mut tx = outbound(&way, own, transform);
         let Some(esp) = sealed(&mut tx, &way.packet) else { return Ok(()) };
@@ -234,7 +236,9 @@ proptest! {
         window in prop::sample::select(vec![32u16, 64, 256]),
         steps in prop::collection::vec(0usize..250, 1..40),
     ) {
-        prop_assume!(esn || from < 1 << 32);
+        if !esn && from >= 1 << 32 {
+            return Ok(());
+        }
         let mut params = SaParams::new(Spi(0x1234), Mode::Tunnel(tunnel(true)));
         (params.esn, params.replay_window) = (esn, window);
         let transform = pairs()[0];

@@ -152,7 +152,9 @@ proptest! {
         if tunnel && inner {
             undo_generator(&way, &mut back);
         }
-        prop_assume!(tunnel || plainly_placed(&way));
+        if !tunnel && !plainly_placed(&way) {
+            return Ok(());
+        }
         let expected = if inner { returned(&way) } else { way.packet.clone() };
         prop_assert_eq!(back, expected);
         let mut plain = OutboundSa::new(params, make(transform), Sn64(0), Instant(0)).unwrap();

@@ -277,6 +277,8 @@ impl<S: Sink + ?Sized> Run<'_, S> {
         self.outcome.rebuilt = room_at..room_at + packet.len();
         self.outcome.payload = 0..0;
         self.outcome.inner = match (ehc.context.outer(), next) {
+            // A segment of nothing is for no dissector.
+            _ if packet.is_empty() => Inner::None,
             (Some(_), proto::IPV4) => Inner::Ipv4,
             (Some(_), _) => Inner::Ipv6,
             (None, next) => Inner::Protocol(next),
