@@ -69,8 +69,8 @@ static void clamp_to(struct gateway *gw, uint32_t mtu)
 }
 
 /* The error about this packet from this address: that at most `mtu` octets fit, or
- * with 0 that it is prohibited. The library refuses an address of the other family,
- * and to answer at all where nobody must be told. */
+ * with 0 that it is prohibited. False where the library refuses: an address of the
+ * other family, and to answer at all where nobody must be told. */
 static bool answer_from(struct gateway *gw, const sprat_buf *buf, const sprat_addr *from, uint32_t mtu)
 {
 	const uint8_t *packet = buf->data + buf->start;
@@ -80,6 +80,9 @@ static bool answer_from(struct gateway *gw, const sprat_buf *buf, const sprat_ad
 
 	if (status != SPRAT_OK)
 		return false;
+	/* What is not answered anyway must not use up what others may be told. */
+	if (!gw_bucket_take(mtu != 0 ? &gw->icmp : &gw->prohibited, gw->now_ms))
+		return true;
 	if (write(gw->tun, gw->message, len) == (ssize_t)len)
 		*(mtu != 0 ? &gw->tally.icmp_sent : &gw->tally.prohibited_sent) += 1;
 	return true;
@@ -92,8 +95,6 @@ static void answer(struct gateway *gw, const sprat_buf *buf, uint32_t mtu)
 	const struct gw_prefixes *own = &gw->settings.addresses;
 	bool done = false;
 
-	if (!gw_bucket_take(mtu != 0 ? &gw->icmp : &gw->prohibited, gw->now_ms))
-		return;
 	for (size_t i = 0; i < own->count && !done; i++)
 		done = answer_from(gw, buf, &own->list[i].address, mtu);
 	for (size_t i = 0; i < gw->local_count && !done; i++)
