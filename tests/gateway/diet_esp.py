@@ -413,7 +413,7 @@ def iperf3_runs_over_a_bad_link(lab, programs):
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             listens = lambda: ":5201" in lab.exec("gwb", "ss", "-ltn").stdout
             assert wait_until(listens, 5)
-            done = lab.exec("gwa", "iperf3", "-c", target, "-B", source, "-t", str(SECONDS), "-J", timeout=60)
+            done = lab.exec("gwa", "iperf3", "-c", target, "-B", source, "-t", str(SECONDS), "-J", timeout=SECONDS + 60)
             equal(f"iperf3 over {tunnel.name}: {done.stdout[-300:]}", done.returncode, 0)
             server.wait(10)
             received = int(re.findall(r'"sum_received":\s*{.*?"bytes":\s*(\d+)', done.stdout, re.S)[-1])
