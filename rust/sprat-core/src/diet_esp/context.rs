@@ -99,6 +99,7 @@ pub struct Context {
     outer_ecn: bool,
     outer_flow: bool,
     template: Option<Template>,
+    growth: usize,
 }
 
 impl Context {
@@ -119,10 +120,12 @@ impl Context {
             outer_ecn: false,
             outer_flow: false,
             template: None,
+            growth: 0,
         };
         context.outer_ecn = context.takes_from_outer(&[Fid::Ecn]);
         context.outer_flow = context.takes_from_outer(&[Fid::FlowLabel, Fid::Identification]);
         context.template = Template::of(&context);
+        context.growth = context.growth_by_rules();
         Ok(context)
     }
 
@@ -217,6 +220,11 @@ impl Context {
 
     /// Most octets by which a packet grows when it is restored.
     pub fn most_growth(&self) -> usize {
+        self.growth
+    }
+
+    /// The same by the rules: once for an SA, not for each packet.
+    fn growth_by_rules(&self) -> usize {
         if !self.afrg.compresses_inner() {
             return 0;
         }
