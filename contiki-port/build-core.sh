@@ -1,0 +1,86 @@
+#!/bin/bash
+# build-core.sh --target T [--features "F G"] [--opt z|3]
+#               [--core prebuilt|source] [--immediate-abort] --out FILE.a
+#
+# Builds the mote library, libsprat_mote.a, for the Rust target T. Rust's core
+# library is the one that the toolchain has for T, else it is compiled from the
+# toolchain's own sources, else from Debian's (rust-web-src); --core accepts only
+# one kind. --immediate-abort leaves no panic code in core and in what is built
+# over it; it needs the sources.
+#
+# Prints one line: kind of core library and compiler. Ends with 3 if there is no
+# core library. MOTE_CORE=KIND is --core KIND. May be called from any makefile, in parallel as well; output goes
+# to CARGO_TARGET_DIR, or target/ of this tree.
+set -eu
+# What a firmware's makefile exports is meant for its own compiler.
+unset MAKEFLAGS MFLAGS MAKELEVEL GNUMAKEFLAGS CFLAGS CXXFLAGS CPPFLAGS ASFLAGS LDFLAGS LINKFLAGS
+unset TARGET TARGET_ARCH BOARD CPU CC CXX AR AS LD NM OBJCOPY RANLIB
+unset RUSTC RUSTFLAGS CARGO CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET CARGO_BUILD_RUSTFLAGS
+unset CARGO_PROFILE CARGO_BUILD_RUSTC RUSTC_WRAPPER RUSTC_BOOTSTRAP
+here=$(cd "$(dirname "$0")" && pwd)
+
+usage() {
+  sed -n '2s/^# /usage: /p; 3s/^# //p' "$here/build-core.sh" >&2
+  exit 2
+}
+
+target='' features='' opt=z abort='' out=''
+while [ $# -gt 0 ]; do
+  case $1 in
+  --immediate-abort) abort=1; shift; continue ;;
+  --*) [ $# -ge 2 ] || usage ;;
+  esac
+  case $1 in
+  --target) target=$2 ;;
+  --features) features=$2 ;;
+  --opt) opt=$2 ;;
+  --core) export MOTE_CORE=$2 ;;
+  --out) out=$2 ;;
+  *) usage ;;
+  esac
+  shift 2
+done
+[ -n "$target" ] && [ -n "$out" ] || usage
+case ${MOTE_CORE:-source} in prebuilt | source) ;; *) usage ;; esac
+case $opt in z | s | 2 | 3) ;; *) usage ;; esac
+[ -z "$abort" ] || export MOTE_CORE=source
+case $out in /*) ;; *) out=$PWD/$out ;; esac
+
+# shellcheck source=scripts/lib.sh
+. "$here/../scripts/lib.sh"
+cd "$ROOT"
+
+if ! read -r kind cargo rustc < <(scripts/mote-toolchain "$target"); then
+  echo "no ${MOTE_CORE:-} core library for $target. Either: rustup target add $target" >&2
+  echo "or: apt-get install rustc-web cargo-web rust-web-src" >&2
+  exit 3
+fi
+
+# No part of the build machine's paths belongs into a firmware; the small form of
+# AES does; and the width of its words must not depend on who builds.
+flags="--remap-path-prefix=$ROOT=. --cfg aes_compact --cfg aes_backend_soft=\"compact\" --cfg cpubits=\"32\""
+environment=() std=() profile=()
+if [ "$kind" = source ]; then
+  std=(-Zbuild-std=core)
+  environment=(RUSTC_BOOTSTRAP=1)
+fi
+if [ -n "$abort" ]; then
+  flags+=" -Zunstable-options -Cpanic=immediate-abort"
+fi
+if [ "$opt" != z ]; then
+  for p in '' package.sprat-core. package.aes.; do
+    profile+=(--config "profile.mote.${p}opt-level=$( [ "$opt" = s ] && echo '"s"' || echo "$opt")")
+  done
+fi
+
+dir=$TARGET_DIR/mote/$kind-$opt${abort:+-abort}
+mkdir -p "$dir" "$(dirname "$out")"
+# Another feature set may be under way to the same file.
+exec 9>"$dir/.lock-$target"
+flock 9
+env RUSTC="$rustc" RUSTFLAGS="$flags" "${environment[@]}" "$cargo" build --quiet --locked \
+  -p libsprat-mote --no-default-features --features "$features" --profile mote \
+  --target "$target" --target-dir "$dir" "${std[@]}" "${profile[@]}" 9>&-
+cp "$dir/$target/mote/libsprat_mote.a" "$out.$$"
+mv -f "$out.$$" "$out"
+echo "core library: $kind, $("$rustc" --version)"
