@@ -47,6 +47,9 @@ extern "C" {
  * (RFC 4301 section 4.4.1). Behind a source route the destination is the last
  * address of the route. Zeroed but for the last ports: everything.
  *
+ * Multicast is the exception: the group is remote where it is sent to and local
+ * where it is received, so a node that does both has two policies.
+ *
  * ICMPv6 (protocol 58): the local ports are type * 256 + code, as sent, in
  * either direction; leave the remote ports 0 to 65535.
  */
@@ -94,13 +97,14 @@ typedef struct sprat_glue {
      address (all of ff00::/8 will do). Needed. */
   int32_t (*is_local)(void *context, const uint8_t *address);
   void *context;                 /* of is_local */
-  sprat_mote_counters *counters; /* each packet once; NULL: none. Not those of an SA. */
+  sprat_mote_counters *counters; /* passed: sealed or opened here; dropped: for any
+                                    reason, once. NULL: none. Not those of an SA. */
   uint8_t policies_len;          /* entries in use */
   uint8_t policies_room;         /* entries in the table */
   uint8_t in_len;
   uint8_t in_room;
   uint8_t otherwise; /* what no policy names: SPRAT_GLUE_DISCARD or _BYPASS */
-  uint8_t changed;   /* set by each call: 1 if it sealed or opened the packet */
+  uint8_t changed;   /* set by each call: 1 if it sealed or opened the packet, and it goes on */
 } sprat_glue;
 
 /*
@@ -162,8 +166,8 @@ int32_t sprat_glue_output(sprat_glue *glue, uint8_t stage, uint8_t *packet, uint
  * to the stack; it may have been opened, and in tunnel mode be another packet,
  * not necessarily to this node. What is not (yet) to this node passes: packets
  * to be forwarded, and source routes with segments left. Else as
- * sprat_glue_output(); a packet that is shorter than its header says is
- * SPRAT_DROP_MALFORMED, octets behind its end are cut off.
+ * sprat_glue_output(), but the packet may have been zeroed. Octets behind the end
+ * that the IPv6 header states are cut off.
  */
 int32_t sprat_glue_input(sprat_glue *glue, uint8_t *packet, uint16_t *length, uint16_t capacity);
 

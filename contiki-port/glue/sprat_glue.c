@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPD and SAD look-up. What a packet shows comes from sprat_mote_flow_of(). */
+
+#include "sprat_glue.h"
+
+#include <string.h>
+
+#define PROTOCOL_ESP 50
+#define PROTOCOL_FRAGMENT 44
+#define PROTOCOL_ICMPV6 58
+
+/* An ICMPv6 type as the ports of a selector: every code of it. */
+#define ICMPV6_TYPES(first, last)                                                    \
+  { { 0 }, { 0 }, 0, 0, PROTOCOL_ICMPV6, (first) * 256, (last) * 256 + 255, 0, 65535 }
+
+static const sprat_glue_selector control[SPRAT_GLUE_CONTROL_POLICIES] = {
+  ICMPV6_TYPES(130, 137), /* MLDv1, then neighbour discovery */
+  ICMPV6_TYPES(143, 143), /* MLDv2 */
+  ICMPV6_TYPES(155, 155), /* RPL */
+};
+
+/* One packet on its way through the glue. */
+typedef struct packet {
+  uint8_t *octets;
+  uint16_t *length;
+  uint16_t capacity;
+} packet;
+
+int32_t
+sprat_glue_check(void)
+{
+  int fits = sprat_mote_sa_size() == sizeof(sprat_mote_sa) &&
+             sprat_abi_version() == SPRAT_ABI_VERSION;
+  return fits ? SPRAT_OK : SPRAT_E_ARGUMENT;
+}
+
+/* -- The tables -- */
+
+int32_t
+sprat_glue_policy_add(sprat_glue *glue, uint8_t at, const sprat_glue_policy *policy)
+{
+  if(glue == NULL || policy == NULL) {
+    return SPRAT_E_NULL;
+  }
+  if(at == SPRAT_GLUE_LAST) {
+    at = glue->policies_len;
+  }
+  if(at > glue->policies_len || policy->selector == NULL) {
+    return SPRAT_E_ARGUMENT;
+  }
+  if(glue->policies_len >= glue->policies_room) {
+    return SPRAT_E_SHORT;
+  }
+  memmove(&glue->policies[at + 1], &glue->policies[at],
+          (size_t)(glue->policies_len - at) * sizeof(*policy));
+  glue->policies[at] = *policy;
+  glue->policies_len++;
+  return SPRAT_OK;
+}
+
+int32_t
+sprat_glue_policy_remove(sprat_glue *glue, uint8_t at)
+{
+  if(glue == NULL) {
+    return SPRAT_E_NULL;
+  }
+  if(at >= glue->policies_len) {
+    return SPRAT_E_NOT_FOUND;
+  }
+  glue->policies_len--;
+  memmove(&glue->policies[at], &glue->policies[at + 1],
+          (size_t)(glue->policies_len - at) * sizeof(glue->policies[0]));
+  return SPRAT_OK;
+}
+
+int32_t
+sprat_glue_control_add(sprat_glue *glue)
+{
+  sprat_glue_policy bypass = { NULL, NULL, SPRAT_GLUE_BYPASS, 0, 0 };
+
+  if(glue == NULL) {
+    return SPRAT_E_NULL;
+  }
+  if(glue->policies_room - glue->policies_len < SPRAT_GLUE_CONTROL_POLICIES) {
+    return SPRAT_E_SHORT;
+  }
+  for(uint8_t i = 0; i < SPRAT_GLUE_CONTROL_POLICIES; i++) {
+    bypass.selector = &control[i];
+    glue->policies[glue->policies_len++] = bypass;
+  }
+  return SPRAT_OK;
+}
+
+/* Place of an SA in the SAD; in_len if it is not there. */
+static uint8_t
+in_place(const sprat_glue *glue, const sprat_mote_sa *sa)
+{
+  uint8_t at = 0;
+
+  while(at < glue->in_len && glue->in[at].sa != sa) {
+    at++;
+  }
+  return at;
+}
+
+int32_t
+sprat_glue_in_add(sprat_glue *glue, const sprat_glue_in *entry)
+{
+  uint8_t at = 0;
+
+  if(glue == NULL || entry == NULL || entry->sa == NULL) {
+    return SPRAT_E_NULL;
+  }
+  if(in_place(glue, entry->sa) < glue->in_len) {
+    return SPRAT_E_EXISTS;
+  }
+  if(glue->in_len >= glue->in_room) {
+    return SPRAT_E_SHORT;
+  }
+  while(at < glue->in_len && glue->in[at].spi_bits >= entry->spi_bits) {
+    at++;
+  }
+  memmove(&glue->in[at + 1], &glue->in[at], (size_t)(glue->in_len - at) * sizeof(*entry));
+  glue->in[at] = *entry;
+  glue->in_len++;
+  return SPRAT_OK;
+}
+
+int32_t
+sprat_glue_in_remove(sprat_glue *glue, const sprat_mote_sa *sa)
+{
+  uint8_t at;
+
+  if(glue == NULL) {
+    return SPRAT_E_NULL;
+  }
+  at = in_place(glue, sa);
+  if(at >= glue->in_len) {
+    return SPRAT_E_NOT_FOUND;
+  }
+  glue->in_len--;
+  memmove(&glue->in[at], &glue->in[at + 1],
+          (size_t)(glue->in_len - at) * sizeof(glue->in[0]));
+  return SPRAT_OK;
+}
+
+/* -- Selectors -- */
+
+static int
+in_prefix(const uint8_t *address, const uint8_t *prefix, uint8_t bits)
+{
+  uint8_t whole = bits / 8, rest = bits % 8;
+
+  if(bits > 128 || memcmp(address, prefix, whole) != 0) {
+    return 0;
+  }
+  return rest == 0 || ((address[whole] ^ prefix[whole]) >> (8 - rest)) == 0;
+}
+
+/* A port that the packet does not show matches only a selector that does not ask. */
+static int
+in_ports(const sprat_mote_flow *flow, uint16_t port, uint16_t first, uint16_t last)
+{
+  if(!flow->has_ports) {
+    return first == 0 && last == UINT16_MAX;
+  }
+  return first <= port && port <= last;
+}
+
+/*
+ * What a fragment hides is taken to be what the selector asks for, so that none
+ * is let in that belongs to protected traffic; it opens no bypass.
+ */
+static int
+upper_matches(const sprat_glue_policy *policy, const sprat_mote_flow *flow, int outbound)
+{
+  const sprat_glue_selector *s = policy->selector;
+  uint16_t local = outbound ? flow->source_port : flow->destination_port;
+  uint16_t remote = outbound ? flow->destination_port : flow->source_port;
+  int guess = flow->fragment && policy->action != SPRAT_GLUE_BYPASS;
+
+  if(s->protocol != 0 && s->protocol != flow->protocol &&
+     !(guess && flow->protocol == PROTOCOL_FRAGMENT)) {
+    return 0;
+  }
+  if(guess && !flow->has_ports) {
+    return 1;
+  }
+  return in_ports(flow, local, s->local_port_first, s->local_port_last) &&
+         in_ports(flow, remote, s->remote_port_first, s->remote_port_last);
+}
+
+static int
+matches(const sprat_glue_policy *policy, const sprat_mote_flow *flow, int outbound)
+{
+  const sprat_glue_selector *s = policy->selector;
+  const uint8_t *local = outbound ? flow->source : flow->destination;
+  const uint8_t *remote = outbound ? flow->destination : flow->source;
+
+  return in_prefix(local, s->local, s->local_bits) &&
+         in_prefix(remote, s->remote, s->remote_bits) &&
+         upper_matches(policy, flow, outbound);
+}
+
+/* The policy that decides about a packet; NULL: none names it. */
+static const sprat_glue_policy *
+decide(const sprat_glue *glue, const sprat_mote_flow *flow, int outbound)
+{
+  for(uint8_t i = 0; i < glue->policies_len; i++) {
+    if(matches(&glue->policies[i], flow, outbound)) {
+      return &glue->policies[i];
+    }
+  }
+  return NULL;
+}
+
+/* Verdict on a packet in clear that no policy wants to have protected. */
+static int32_t
+in_clear(const sprat_glue *glue, const sprat_glue_policy *policy)
+{
+  if(policy == NULL) {
+    return glue->otherwise == SPRAT_GLUE_BYPASS ? SPRAT_OK : SPRAT_DROP_NO_POLICY;
+  }
+  return policy->action == SPRAT_GLUE_BYPASS ? SPRAT_OK : SPRAT_DROP_POLICY;
+}
+
+static int
+wants_protection(const sprat_glue_policy *policy)
+{
+  return policy != NULL && policy->action == SPRAT_GLUE_PROTECT;
+}
+
+/* -- Counting -- */
+
+static int32_t
+counted(sprat_glue *glue, int32_t verdict)
+{
+  sprat_mote_counters *counters = glue->counters;
+
+  if(counters == NULL) {
+    return verdict;
+  }
+  if(verdict == SPRAT_OK) {
+    counters->passed += glue->changed;
+  } else if(verdict > 0 && verdict < SPRAT_DROP_COUNTERS &&
+            counters->dropped[verdict] < UINT16_MAX) {
+    counters->dropped[verdict]++;
+  }
+  return verdict;
+}
+
+/* -- Leaving -- */
+
+/*
+ * ESP that this node has made already, at an earlier hook or when the packet
+ * first came through. No application of a mote makes protocol 50 itself; ESP in
+ * UDP shows ports and SPI of an SA that sends.
+ */
+static int
+is_sealed(const sprat_glue *glue, const packet *p, const sprat_mote_flow *flow)
+{
+  if(flow->protocol == PROTOCOL_ESP) {
+    return 1;
+  }
+  for(uint8_t i = 0; i < glue->policies_len; i++) {
+    const sprat_glue_policy *policy = &glue->policies[i];
+    if(wants_protection(policy) && policy->out != NULL &&
+       sprat_mote_is_for(policy->out, p->octets, *p->length)) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+static int32_t
+seal(sprat_glue *glue, uint8_t stage, const sprat_glue_policy *policy, const packet *p)
+{
+  uint8_t wanted = policy->tunnel ? SPRAT_GLUE_TUNNEL : SPRAT_GLUE_TRANSPORT;
+  int32_t verdict;
+
+  if((stage & wanted) == 0) {
+    return wanted == SPRAT_GLUE_TRANSPORT ? SPRAT_OK : SPRAT_DROP_NO_OUTBOUND_SA;
+  }
+  if(policy->out == NULL) {
+    return SPRAT_DROP_NO_OUTBOUND_SA;
+  }
+  verdict = sprat_mote_seal(policy->out, p->octets, p->length, p->capacity);
+  glue->changed = verdict == SPRAT_OK;
+  return verdict;
+}
+
+static int32_t
+output(sprat_glue *glue, uint8_t stage, const packet *p)
+{
+  const sprat_glue_policy *policy;
+  sprat_mote_flow flow;
+  int32_t verdict = sprat_mote_flow_of(p->octets, *p->length, &flow);
+
+  if(verdict != SPRAT_OK) {
+    return verdict;
+  }
+  if(!glue->is_local(glue->context, flow.source) || is_sealed(glue, p, &flow)) {
+    return SPRAT_OK;
+  }
+  policy = decide(glue, &flow, 1);
+  if(wants_protection(policy)) {
+    return seal(glue, stage, policy, p);
+  }
+  return (stage & SPRAT_GLUE_TRANSPORT) ? in_clear(glue, policy) : SPRAT_OK;
+}
+
+int32_t
+sprat_glue_output(sprat_glue *glue, uint8_t stage, uint8_t *octets, uint16_t *length,
+                  uint16_t capacity)
+{
+  packet p = { octets, length, capacity };
+
+  if(glue == NULL || octets == NULL || length == NULL || glue->is_local == NULL) {
+    return SPRAT_E_NULL;
+  }
+  glue->changed = 0;
+  return counted(glue, output(glue, stage, &p));
+}
+
+/* -- Arriving -- */
+
+/*
+ * Whether a clear packet that passes through claims to come from this node,
+ * from traffic that leaves it only as ESP. The output hook could not tell it
+ * from the node's own and would seal it for whoever wrote it.
+ */
+static int
+is_forged(const sprat_glue *glue, const packet *p, const sprat_mote_flow *flow)
+{
+  return glue->is_local(glue->context, flow->source) && !is_sealed(glue, p, flow) &&
+         wants_protection(decide(glue, flow, 1));
+}
+
+/* RFC 4301 section 5.2 step 4: the SA carries only what its policy gives it. */
+static int32_t
+check_opened(const sprat_glue *glue, const sprat_glue_in *in, const packet *p)
+{
+  sprat_mote_flow flow;
+  int32_t verdict = sprat_mote_flow_of(p->octets, *p->length, &flow);
+
+  if(verdict != SPRAT_OK) {
+    return verdict;
+  }
+  for(uint8_t i = 0; i < glue->policies_len; i++) {
+    const sprat_glue_policy *policy = &glue->policies[i];
+    if(wants_protection(policy) && policy->pair == in->pair && matches(policy, &flow, 0)) {
+      return SPRAT_OK;
+    }
+  }
+  return SPRAT_DROP_SELECTOR;
+}
+
+/* What is refused after decryption leaves no plaintext. */
+static int32_t
+accept(sprat_glue *glue, const sprat_glue_in *in, const packet *p)
+{
+  int32_t verdict = check_opened(glue, in, p);
+
+  if(verdict == SPRAT_OK) {
+    glue->changed = 1;
+  } else {
+    memset(p->octets, 0, *p->length);
+  }
+  return verdict;
+}
+
+/* Refusals from before the ICV verified: the packet may be another SA's. */
+static int
+says_little(int32_t verdict)
+{
+  return verdict == SPRAT_DROP_INTEGRITY || verdict == SPRAT_DROP_REPLAY ||
+         verdict == SPRAT_DROP_TOO_OLD || verdict == SPRAT_DROP_INVALID_ZERO;
+}
+
+/* Multicast SAs are told by SPI and group, since who chose the SPI is not us. */
+static int
+is_candidate(const sprat_glue_in *in, const packet *p, const sprat_mote_flow *flow)
+{
+  int for_group = in->group != NULL;
+  int to_group = flow->destination[0] == 0xff;
+
+  if(for_group != to_group || (for_group && memcmp(in->group, flow->destination, 16) != 0)) {
+    return 0;
+  }
+  return sprat_mote_is_for(in->sa, p->octets, *p->length);
+}
+
+/* Opens the packet; *found stays 0 if no SA claims it. */
+static int32_t
+open_by_sad(sprat_glue *glue, const packet *p, const sprat_mote_flow *flow, uint8_t *found)
+{
+  int32_t first = SPRAT_DROP_NO_SA, verdict;
+
+  *found = 0;
+  for(uint8_t i = 0; i < glue->in_len; i++) {
+    const sprat_glue_in *in = &glue->in[i];
+    if(!is_candidate(in, p, flow)) {
+      continue;
+    }
+    if(*found == SPRAT_GLUE_TRIALS) {
+      return SPRAT_DROP_ICV_TRIALS;
+    }
+    verdict = sprat_mote_open(in->sa, p->octets, p->length, p->capacity);
+    if(verdict == SPRAT_OK) {
+      *found = 1;
+      return accept(glue, in, p);
+    }
+    first = *found == 0 ? verdict : first;
+    ++*found;
+    if(!says_little(verdict)) {
+      return verdict;
+    }
+  }
+  return first;
+}
+
+static int32_t
+input(sprat_glue *glue, const packet *p)
+{
+  const sprat_glue_policy *policy;
+  sprat_mote_flow flow;
+  uint8_t found;
+  int32_t verdict = sprat_mote_flow_of(p->octets, *p->length, &flow);
+
+  if(verdict != SPRAT_OK) {
+    return verdict;
+  }
+  *p->length = flow.total;
+  if(flow.segments_left != 0 || !glue->is_local(glue->context, flow.destination)) {
+    return is_forged(glue, p, &flow) ? SPRAT_DROP_UNPROTECTED : SPRAT_OK;
+  }
+  if(flow.fragment && flow.protocol == PROTOCOL_ESP) {
+    return SPRAT_DROP_FRAGMENT;
+  }
+  verdict = open_by_sad(glue, p, &flow, &found);
+  if(found != 0 || flow.protocol == PROTOCOL_ESP) {
+    return verdict;
+  }
+  policy = decide(glue, &flow, 0);
+  return wants_protection(policy) ? SPRAT_DROP_UNPROTECTED : in_clear(glue, policy);
+}
+
+int32_t
+sprat_glue_input(sprat_glue *glue, uint8_t *octets, uint16_t *length, uint16_t capacity)
+{
+  packet p = { octets, length, capacity };
+
+  if(glue == NULL || octets == NULL || length == NULL || glue->is_local == NULL) {
+    return SPRAT_E_NULL;
+  }
+  glue->changed = 0;
+  return counted(glue, input(glue, &p));
+}
