@@ -353,6 +353,9 @@
 /* The remark for a packet on which sprat_dissect() failed. */
 #define SPRAT_DISSECT_EXPERT_PANIC 202
 
+/* The remark for a compressed packet that cannot be what its SA makes of it. */
+#define SPRAT_DISSECT_EXPERT_CONTRADICTION 205
+
 /* The octets come in a UDP datagram (RFC 3948). */
 #define SPRAT_DISSECT_UDP 1
 
@@ -777,6 +780,8 @@ typedef struct sprat_dissect_report {
     uint8_t reason;
     /* 1: the other members are filled in. */
     uint8_t known;
+    /* 1: an earlier packet showed that the SA has another Diet-ESP context. */
+    uint8_t doubted;
 } sprat_dissect_report;
 
 /* A packet as captured. */
@@ -874,7 +879,10 @@ typedef struct sprat_dissect_out {
     uint8_t protocol;
     /* 1: the ICV verified. */
     uint8_t verified;
-    /* Why a receiver would drop the packet; 0 = it would not. */
+    /*
+     Why a receiver would drop the packet; 0 = it would not. Where it would not but
+     what was rebuilt cannot be: SPRAT_DISSECT_EXPERT_CONTRADICTION.
+     */
     uint8_t reason;
     /* SPI. */
     uint32_t spi;

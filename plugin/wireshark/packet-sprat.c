@@ -217,7 +217,11 @@ queue_tap(const sprat_packet_t *p)
         return;
     tap = wmem_new(p->pinfo->pool, sprat_tap_t);
     tap->verified = p->out.verified != 0;
-    tap->reason = p->out.reason != 0 ? ei_names[p->out.reason] : NULL;
+    tap->reason = tap->remark = NULL;
+    if (p->out.reason == SPRAT_DISSECT_EXPERT_CONTRADICTION)
+        tap->remark = ei_names[p->out.reason];
+    else if (p->out.reason != 0)
+        tap->reason = ei_names[p->out.reason];
     tap->octets = tvb_reported_length(p->tvb);
     tap->saved = p->out.saved;
     if (p->out.sa_name.len != 0)

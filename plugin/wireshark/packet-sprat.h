@@ -41,6 +41,7 @@ typedef struct {
     const char *sa;             /* name, or SPI where it has none */
     bool        verified;
     const char *reason;         /* drop reason, NULL if there is none */
+    const char *remark;         /* what is wrong otherwise, likewise */
     uint32_t    octets;         /* of the ESP packet */
     int64_t     saved;          /* octets, by compression */
 } sprat_tap_t;

@@ -33,6 +33,8 @@ sprat_stats_packet(stats_tree *st, packet_info *pinfo _U_, epan_dissect_t *edt _
     tick_stat_node(st, tap->verified ? "ICV good" : "ICV bad or not checked", sa, FALSE);
     if (tap->reason != NULL)
         tick_stat_node(st, wmem_strdup_printf(pinfo->pool, "drop: %s", tap->reason), sa, FALSE);
+    if (tap->remark != NULL)
+        tick_stat_node(st, tap->remark, sa, FALSE);
     return TAP_PACKET_REDRAW;
 }
 

@@ -604,6 +604,9 @@ fn look(
     sink.end(out)?;
     if let (true, Some(place), Some(capture)) = (outcome.verified, found.place, trial.capture) {
         capture.advance((found.index, place), found.attempt.report.sn);
+        if outcome.disproves_context() && sa.ehc.is_some() {
+            capture.disprove(place);
+        }
     }
     (out.sa_name, out.spi) = (sprat_text::new(&sa.name), sa.spi.0);
     out.report.sa = u32::try_from(found.index).map_err(|_| SPRAT_E_ARGUMENT)?;
@@ -638,6 +641,7 @@ fn known(report: &sprat_dissect_report) -> Status<Option<(usize, Report)>> {
         sn: Sn64(report.sn),
         missing: report.missing,
         reason: DropReason::from_code(report.reason),
+        doubted: report.doubted != 0,
     };
     Ok(Some((sa, report)))
 }
@@ -649,6 +653,7 @@ fn tell_outcome(out: &mut sprat_dissect_out, outcome: &Outcome, report: &Report)
         sa: out.report.sa,
         reason: report.reason.map_or(0, DropReason::code),
         known: 1,
+        doubted: report.doubted.into(),
     };
     out.sequence = report.sn.low();
     out.rebuilt_offset = outcome.rebuilt.start;
@@ -658,7 +663,9 @@ fn tell_outcome(out: &mut sprat_dissect_out, outcome: &Outcome, report: &Report)
     out.text_len = outcome.plaintext.len();
     out.payload_len = outcome.payload.len();
     out.verified = outcome.verified.into();
-    out.reason = outcome.reason.map_or(0, DropReason::code);
+    let drop = outcome.reason.map(Expert::Drop);
+    let remark = drop.or(outcome.contradiction.map(|_| Expert::Contradiction));
+    out.reason = remark.map_or(0, Expert::code);
     (out.inner, out.protocol) = match outcome.inner {
         Inner::None => (SPRAT_DISSECT_INNER_NONE, 0),
         Inner::Ipv4 => (SPRAT_DISSECT_INNER_IPV4, 4),

@@ -12,7 +12,7 @@ use crate::wire::{array_at, finish_checksum, sum_words, u16_at};
 const CRC32C: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
 
 /// Offsets in the transport headers, octets.
-pub(super) mod at {
+pub(crate) mod at {
     pub const UDP_LENGTH: usize = 4;
     pub const UDP_CHECKSUM: usize = 6;
     pub const TCP_CHECKSUM: usize = 16;
@@ -104,7 +104,7 @@ pub(super) fn transport(segment: &[u8], pseudo: &Pseudo) -> Result<(), DropReaso
 
 /// The SCTP checksum as it stands in the packet (RFC 9260 appendix A): over all
 /// parts, the first of which holds the header, its checksum field taken as 0.
-pub(super) fn crc32c(parts: &[&[u8]]) -> [u8; 4] {
+pub(crate) fn crc32c(parts: &[&[u8]]) -> [u8; 4] {
     let mut digest = CRC32C.digest();
     for (i, part) in parts.iter().enumerate() {
         let field = at::SCTP_CHECKSUM..at::SCTP_CHECKSUM + 4;

@@ -41,7 +41,7 @@ pub struct Pseudo {
 
 impl Pseudo {
     /// The sum of its words for a segment of `len` octets.
-    pub(super) fn sum(&self, len: usize) -> u32 {
+    pub(crate) fn sum(&self, len: usize) -> u32 {
         let rest = u32::from(self.protocol) + u32::try_from(len).unwrap_or(u32::MAX >> 1);
         [self.source, self.destination]
             .iter()

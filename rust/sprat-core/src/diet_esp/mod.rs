@@ -15,7 +15,7 @@ mod afrg;
 mod context;
 mod ctec;
 mod eec;
-mod guard;
+pub(crate) mod guard;
 mod iipc;
 mod rules;
 mod template;

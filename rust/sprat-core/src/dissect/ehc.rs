@@ -11,6 +11,7 @@ use crate::trailer::Trailer;
 use crate::wire::ip::{self, Flow, Head, Version, proto, v4, v6};
 use crate::wire::{array_at, u16_at, u32_at, udp};
 
+use super::contradiction::{self, Contradiction, Rebuilt};
 use super::esp::{Encap, HEADER, Inner, Input, Run};
 use super::expert::Expert;
 use super::field::Field;
@@ -51,19 +52,6 @@ impl Wire<'_> {
         }
         moved
     }
-}
-
-/// An IIPC packet and what was rebuilt of it.
-struct Rebuilt<'a> {
-    context: &'a Context,
-    /// Residue, pad bits, payload.
-    iipc: &'a [u8],
-    /// The whole packet, or in transport mode segment.
-    packet: &'a [u8],
-    /// Octets of residue.
-    residue: usize,
-    /// What the rule was chosen with.
-    protocol: u8,
 }
 
 impl<S: Sink + ?Sized> Run<'_, S> {
@@ -144,6 +132,8 @@ impl<S: Sink + ?Sized> Run<'_, S> {
             }
         };
         self.ctec(ehc, text, &trailer);
+        let front = self.sa.header_len() + self.sa.suite.iv_len();
+        self.outcome.contradiction = contradiction::alignment(&form, text.len(), front);
         let next = trailer.next_header.or(ehc.context.next_header());
         let iipc = text.get(..trailer.payload_len).unwrap_or(&[]);
         let restored = self.next_header(ehc, next).and_then(|next| {
@@ -156,6 +146,13 @@ impl<S: Sink + ?Sized> Run<'_, S> {
         if let Err(reason) = restored {
             self.outcome.inner = Inner::None;
             self.refuse(reason);
+        }
+        if self.report.doubted {
+            let earlier = Contradiction::Earlier;
+            self.outcome.contradiction.get_or_insert(earlier);
+        }
+        if self.outcome.contradiction.is_some() {
+            self.outcome.inner = Inner::None;
         }
     }
 
@@ -235,6 +232,13 @@ impl<S: Sink + ?Sized> Run<'_, S> {
         }
         let whole = iipc.get(self.outcome.payload.clone()).unwrap_or(&[]);
         self.saved(whole.len());
+        self.judge(&Rebuilt {
+            context: &ehc.context,
+            iipc: whole,
+            packet: whole,
+            residue: 0,
+            protocol: next,
+        });
         self.admitted(ehc, (whole, next))
     }
 
@@ -265,13 +269,15 @@ impl<S: Sink + ?Sized> Run<'_, S> {
             (Some(_), _) => packet.get(v6::NEXT_HEADER).copied(),
             (None, _) => Some(next),
         };
-        self.iipc(&Rebuilt {
+        let rebuilt = Rebuilt {
             context: &ehc.context,
             iipc,
             packet,
             residue: restored.residue_len,
             protocol: protocol.unwrap_or(next),
-        });
+        };
+        self.iipc(&rebuilt);
+        self.judge(&rebuilt);
         self.saved(packet.len());
         let room_at = self.input.octets.len() - self.sa.header_len();
         self.outcome.rebuilt = room_at..room_at + packet.len();
@@ -284,6 +290,23 @@ impl<S: Sink + ?Sized> Run<'_, S> {
             (None, next) => Inner::Protocol(next),
         };
         self.admitted(ehc, (packet, next))
+    }
+
+    /// Whether there is something that cannot be.
+    fn judge(&mut self, rebuilt: &Rebuilt<'_>) {
+        let found = contradiction::find(rebuilt, self.ends());
+        self.outcome.contradiction = self.outcome.contradiction.or(found);
+    }
+
+    /// The addresses of the outer header, if they are those that its sender wrote
+    /// and the receiver's transport will see: neither a NAT nor a Routing header
+    /// changed them.
+    fn ends(&self) -> Option<(IpAddr, IpAddr)> {
+        let (source, destination) = (self.input.source?, self.input.destination?);
+        let front = self.input.before.len().checked_sub(ip::IPV6_LEN);
+        let named = front.and_then(|at| self.input.before.get(at + v6::NEXT_HEADER));
+        let direct = source.is_ipv4() || named == Some(&proto::ESP);
+        (self.input.encap == Encap::Ip && direct).then_some((source, destination))
     }
 
     /// The headers that the residue stands for; `None` without the outer header,
@@ -363,14 +386,33 @@ impl<S: Sink + ?Sized> Run<'_, S> {
             });
         }
         if !rebuilt.packet.is_empty() {
-            self.sink.add(Span {
+            let item = self.sink.add(Span {
                 parent: Some(label),
                 source: Source::Rebuilt,
                 len: rebuilt.packet.len(),
                 generated: true,
                 ..blank(Field::EhcRebuilt)
             });
+            self.unconfirmed(item, rebuilt);
         }
+    }
+
+    /// The fields of `rebuilt` that the context says, all of them or a part.
+    fn unconfirmed(&mut self, item: u16, rebuilt: &Rebuilt<'_>) {
+        let rule = rebuilt
+            .context
+            .rule(Stratum::Iipc, rebuilt.protocol, self.sa.block());
+        rule.for_each(|d| {
+            let said = matches!(
+                d.cda,
+                Cda::NotSent | Cda::Lsb | Cda::MappingSent | Cda::Generated
+            );
+            if said && d.residue_bits() < d.bits {
+                let name = Value::Text(field_of(d.fid, d.bits.into()).name());
+                self.sink
+                    .concluded(Field::EhcUnconfirmed, Some(item), name, None);
+            }
+        });
     }
 
     /// One field: its bits in the residue, `read` bits into it, and its value, `at`

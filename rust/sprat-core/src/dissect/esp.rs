@@ -9,6 +9,7 @@ use crate::num::{Sn64, Spi};
 use crate::wire::ip::{self, Head, Version, proto};
 use crate::wire::tcp;
 
+use super::contradiction::Contradiction;
 use super::expert::Expert;
 use super::field::Field;
 use super::sequence::{Report, Sequence};
@@ -105,8 +106,26 @@ pub struct Outcome {
     /// Where in the caller's buffer the packet is that was rebuilt from them; empty
     /// if none was. Then it is what `inner` is about, not the payload.
     pub rebuilt: Range<usize>,
+    /// What of it cannot be, though a receiver takes it.
+    pub contradiction: Option<Contradiction>,
     /// Octets that plain ESP would have needed in addition.
     pub saved: Option<i64>,
+}
+
+impl Outcome {
+    /// Whether the SA must have another Diet-ESP context: its sender would not have
+    /// made such octets of any packet. What is inside may have been broken before.
+    pub fn disproves_context(&self) -> bool {
+        let refused = matches!(
+            self.reason,
+            Some(DropReason::BadPadding | DropReason::EhcResidue | DropReason::EhcMapping)
+        );
+        let odd = matches!(
+            self.contradiction,
+            Some(Contradiction::Alignment | Contradiction::PadBits)
+        );
+        self.verified && (refused || odd)
+    }
 }
 
 /// Why there is no plaintext.
@@ -296,6 +315,7 @@ pub fn show<S: Sink + ?Sized>(
             plaintext: 0..0,
             payload: 0..0,
             rebuilt: 0..0,
+            contradiction: None,
             saved: None,
         },
     };
@@ -309,6 +329,9 @@ pub fn show<S: Sink + ?Sized>(
     }
     if let Some(reason) = run.outcome.reason {
         run.refusal(reason);
+    }
+    if let Some(contradiction) = run.outcome.contradiction {
+        run.contradiction(contradiction);
     }
     run.outcome
 }
@@ -581,6 +604,14 @@ impl<S: Sink + ?Sized> Run<'_, S> {
         if let Some(ehc) = &self.sa.ehc {
             self.attributes(ehc, label);
         }
+    }
+
+    /// What cannot be, though a receiver takes it.
+    fn contradiction(&mut self, contradiction: Contradiction) {
+        let text = Value::Text(contradiction.text());
+        let expert = Some(Expert::Contradiction);
+        self.sink
+            .concluded(Field::EhcContradiction, None, text, expert);
     }
 
     /// Why a receiver would drop the packet.

@@ -48,6 +48,8 @@ pub enum Expert {
     Context,
     /// A compressed packet without the outer header that its fields come from.
     OuterUnknown,
+    /// A compressed packet that cannot be what its SA makes of it.
+    Contradiction,
 }
 
 /// Codes from here on are no drop reasons.
@@ -62,6 +64,7 @@ impl Expert {
             Expert::Panic,
             Expert::Context,
             Expert::OuterUnknown,
+            Expert::Contradiction,
         ];
         DropReason::ALL.iter().copied().map(Expert::Drop).chain(own)
     }
@@ -75,6 +78,7 @@ impl Expert {
             Expert::Panic => OWN + 2,
             Expert::Context => OWN + 3,
             Expert::OuterUnknown => OWN + 4,
+            Expert::Contradiction => OWN + 5,
         }
     }
 
@@ -87,6 +91,7 @@ impl Expert {
             Expert::Panic => "panic",
             Expert::Context => "ehc-integrity",
             Expert::OuterUnknown => "outer-unknown",
+            Expert::Contradiction => "ehc-contradiction",
         }
     }
 
@@ -100,6 +105,9 @@ impl Expert {
             Expert::Context => "ICV does not verify (wrong key, SA or Diet-ESP context)",
             Expert::OuterUnknown => {
                 "the outer IP header is not at hand, so what was left out cannot be rebuilt"
+            }
+            Expert::Contradiction => {
+                "what was rebuilt cannot be (wrong Diet-ESP context, or it was broken before)"
             }
         }
     }
@@ -127,6 +135,7 @@ impl Expert {
             Expert::Panic => Group::Malformed,
             Expert::Context => Group::Security,
             Expert::OuterUnknown => Group::Undecoded,
+            Expert::Contradiction => Group::Malformed,
         }
     }
 
@@ -138,7 +147,7 @@ impl Expert {
             | Expert::Gap
             | Expert::Truncated
             | Expert::OuterUnknown => Severity::Note,
-            Expert::Panic | Expert::Context => Severity::Error,
+            Expert::Panic | Expert::Context | Expert::Contradiction => Severity::Error,
             Expert::Drop(reason) => match (self.group(), reason.audit()) {
                 (Group::Security | Group::Malformed, _) => Severity::Error,
                 (_, AuditLevel::Audit) => Severity::Warn,
@@ -158,7 +167,7 @@ mod tests {
         let codes = Expert::all().map(Expert::code);
         assert!(codes.clone().is_sorted_by(|a, b| a < b));
         assert!(codes.clone().all(|code| code != 0));
-        assert_eq!(codes.count(), DropReason::ALL.len() + 5);
+        assert_eq!(codes.count(), DropReason::ALL.len() + 6);
     }
 
     #[test]

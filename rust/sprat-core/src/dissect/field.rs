@@ -167,6 +167,8 @@ fields! {
     EhcTcpWindow "ehc.tcp_window" Uint16 Dec "TCP Window" "Inner TCP Window";
     EhcTcpUrgent "ehc.tcp_urgent" Uint16 Dec "TCP Urgent Pointer" "Inner TCP Urgent Pointer";
     EhcSctpTag "ehc.sctp_tag" Uint32 Hex "SCTP Verification Tag" "Inner SCTP Verification Tag";
+    EhcUnconfirmed "ehc.unconfirmed" Text None "Not from the packet" "A rebuilt field that the context says, or a part of it: no receiver can tell whether it is what was sent";
+    EhcContradiction "ehc.contradiction" Text None "Contradiction" "What of the packet cannot be: its SA has another context, or it was broken before it was compressed";
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! traffic. What an analyser remembers of a capture is in [`Sequence`], and only
 //! its own [`Sequence::advance`] changes it.
 
+mod contradiction;
 mod ehc;
 mod esp;
 mod expert;
@@ -16,6 +17,7 @@ mod sequence;
 mod span;
 mod table;
 
+pub use contradiction::Contradiction;
 pub use esp::{Attempt, Encap, Frame, Inner, Input, Outcome, dissect, frame, show};
 pub use expert::{Expert, Group, Severity};
 pub use field::{Base, Field, Kind};

@@ -21,6 +21,8 @@ pub struct Report {
     pub missing: u64,
     /// What a receiver says before it looks at the ICV.
     pub reason: Option<DropReason>,
+    /// An earlier packet showed that the SA has another Diet-ESP context.
+    pub doubted: bool,
 }
 
 /// The numbers seen of one SA between one pair of addresses.
@@ -36,6 +38,8 @@ pub struct Sequence {
     started: bool,
     strict: bool,
     esn: bool,
+    /// A packet showed that the SA has another Diet-ESP context.
+    disproved: bool,
     compressed: Option<Compressed>,
 }
 
@@ -67,6 +71,7 @@ impl Sequence {
             started: false,
             strict: sa.window != 0,
             esn: sa.esn,
+            disproved: false,
             compressed: sa.ehc.as_ref().map(|ehc| Compressed {
                 lsb: ehc.context.afrg().esp_sn_lsb,
                 late: match sa.window {
@@ -95,6 +100,7 @@ impl Sequence {
                 sn: plain,
                 missing: 0,
                 reason: Some(reason),
+                doubted: self.disproved,
             },
         }
     }
@@ -112,6 +118,7 @@ impl Sequence {
             sn,
             missing,
             reason,
+            doubted: self.disproved,
         }
     }
 
@@ -140,6 +147,11 @@ impl Sequence {
         if let Some(compressed) = &mut self.compressed {
             compressed.guesses = guesses;
         }
+    }
+
+    /// Remembers that a packet showed that the SA has another Diet-ESP context.
+    pub fn disprove(&mut self) {
+        self.disproved = true;
     }
 
     /// Remembers a number whose packet was verified.

@@ -169,6 +169,13 @@ impl sprat_dissect_capture {
         }
     }
 
+    /// Remembers that a packet showed another context than the SA's in the table.
+    pub(super) fn disprove(&mut self, place: usize) {
+        if let Some(sequence) = self.sequences.get_mut(place) {
+            sequence.disprove();
+        }
+    }
+
     /// What is known of the numbers around a packet that was not sent there.
     fn around(&self, sa: (usize, &Sa), input: &Input<'_>) -> Option<&Sequence> {
         let place = self.streams.get(&stream(sa, input))?;

@@ -47,6 +47,9 @@ pub const SPRAT_DISSECT_EXPERT_STREAM: u32 = 27;
 /// The remark for a packet on which sprat_dissect() failed.
 pub const SPRAT_DISSECT_EXPERT_PANIC: u32 = 202;
 
+/// The remark for a compressed packet that cannot be what its SA makes of it.
+pub const SPRAT_DISSECT_EXPERT_CONTRADICTION: u32 = 205;
+
 /// A field that a display filter can name. The texts live as long as the code.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -144,6 +147,8 @@ pub struct sprat_dissect_report {
     pub reason: u8,
     /// 1: the other members are filled in.
     pub known: u8,
+    /// 1: an earlier packet showed that the SA has another Diet-ESP context.
+    pub doubted: u8,
 }
 
 /// The octets come in a UDP datagram (RFC 3948).
@@ -276,7 +281,8 @@ pub struct sprat_dissect_out {
     pub protocol: u8,
     /// 1: the ICV verified.
     pub verified: u8,
-    /// Why a receiver would drop the packet; 0 = it would not.
+    /// Why a receiver would drop the packet; 0 = it would not. Where it would not but
+    /// what was rebuilt cannot be: SPRAT_DISSECT_EXPERT_CONTRADICTION.
     pub reason: u8,
     /// SPI.
     pub spi: u32,

@@ -181,6 +181,12 @@ fn an_example_of_the_digest_shows_every_field() {
             " ehc.pad_bits@p0+1=1",
             " ehc.payload@p1+10",
             " ehc.rebuilt@r0+58",
+            "  ehc.unconfirmed=Version",
+            "  ehc.unconfirmed=Protocol",
+            "  ehc.unconfirmed=Source Address",
+            "  ehc.unconfirmed=Destination Address",
+            "  ehc.unconfirmed=Source Port",
+            "  ehc.unconfirmed=Destination Port",
             "ehc.saved=55",
             "sa",
             " sa_name=toy",
@@ -325,6 +331,65 @@ fn what_is_wrong_inside_is_named_and_nothing_handed_on() {
 }
 
 #[test]
+fn a_contradiction_is_told_and_nothing_handed_on() {
+    let found = |afrg: Afrg, text: &[u8]| {
+        let sa = compressed(sa(0x1d4), afrg, Some(Version::V6));
+        let esp = sealed(&sa, text);
+        let before = octets(OUTER);
+        let (outcome, lines, rebuilt) = look(&sa, &input(&esp, &before));
+        assert_eq!((outcome.verified, outcome.reason), (true, None));
+        let told = lines
+            .iter()
+            .any(|line| line.starts_with("ehc.contradiction="));
+        assert_eq!(told, outcome.contradiction.is_some());
+        assert_eq!(outcome.inner == Inner::None, told);
+        assert!(!rebuilt.is_empty());
+        (outcome.contradiction, outcome.disproves_context())
+    };
+    let residue = 0b0010_1000;
+    assert_eq!(found(afrg(), &[residue, 1]), (None, false));
+    let pad = Some(Contradiction::PadBits);
+    assert_eq!(found(afrg(), &[residue | 1, 1]), (pad, true));
+    let aligned = Afrg {
+        alignment: Alignment::Bits32,
+        ..afrg()
+    };
+    assert_eq!(found(aligned, &[residue, 1, 2, 0]), (None, false));
+    let odd = Some(Contradiction::Alignment);
+    assert_eq!(found(aligned, &[residue, 1, 2, 3, 0]), (odd, true));
+    let echo = Afrg {
+        selector: Selector {
+            protocol: Some(proto::ICMPV6),
+            source_ports: PortRange::Any,
+            destination_ports: PortRange::Any,
+            ..selector()
+        },
+        ..afrg()
+    };
+    let broken = Some(Contradiction::Checksum);
+    assert_eq!(found(echo, &[128, 0, 1, 2, 0, 0, 0, 0]), (broken, false));
+}
+
+#[test]
+fn a_packet_that_disproves_the_context_casts_doubt_on_the_later_ones() {
+    let sa = example();
+    let esp = octets("d401b2eda813db4a8c2ba14296fe3f6b5efd3a6725");
+    let before = octets(OUTER);
+    let given = input(&esp, &before);
+    let mut sequence = Sequence::new(&sa).unwrap();
+    let mut plain = std::vec![0; 2 * esp.len() + crate::diet_esp::MAX_HEADER];
+    let mut seen = |sequence: &mut Sequence| {
+        let attempt = Attempt::search(&sa, &given, sequence, &mut plain);
+        let outcome = show(&sa, &given, &attempt, &mut plain, &mut Lines::default());
+        (outcome.contradiction, outcome.inner)
+    };
+    assert_eq!(seen(&mut sequence), (None, Inner::Ipv6));
+    sequence.disprove();
+    let doubt = Some(Contradiction::Earlier);
+    assert_eq!(seen(&mut sequence), (doubt, Inner::None));
+}
+
+#[test]
 fn a_table_looks_at_the_bits_that_an_sa_shows() {
     let mut table = Table::new();
     let of_width = |spi, spi_lsb, sn_lsb| {
@@ -464,6 +529,7 @@ proptest! {
         prop_assert!(outcome.rebuilt.end <= plain.len() && outcome.plaintext.end <= esp.len());
         if outcome.inner != Inner::None {
             prop_assert!(!outcome.rebuilt.is_empty() && outcome.reason.is_none());
+            prop_assert_eq!(outcome.contradiction, None);
         }
     }
 }
