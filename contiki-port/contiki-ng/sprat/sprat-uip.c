@@ -108,8 +108,13 @@ static enum netstack_ip_action
 process_input(void)
 {
   uint16_t length = uip_len;
-  int32_t verdict = sprat_glue_input(&glue, uip_buf, &length, UIP_BUFSIZE);
+  int32_t verdict;
 
+  if(uip_len == 0) {
+    /* A message of the border router's serial line, not a packet. */
+    return NETSTACK_IP_PROCESS;
+  }
+  verdict = sprat_glue_input(&glue, uip_buf, &length, UIP_BUFSIZE);
   return passes("in", verdict, length) ? NETSTACK_IP_PROCESS : NETSTACK_IP_DROP;
 }
 /*---------------------------------------------------------------------------*/
