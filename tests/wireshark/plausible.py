@@ -123,7 +123,7 @@ def bad_checksum(ends: bytes | None, protocol: int, upper: bytes) -> bool:
     else:
         return False
     if protocol == SCTP:
-        return headers.crc32c(upper[:8] + bytes(4) + upper[12:]) != int.from_bytes(upper[8:12], "big")
+        return upper[8:12] not in (bytes(4), headers.crc32c(upper[:8] + bytes(4) + upper[12:]).to_bytes(4, "big"))
     if protocol in ONLY_V4:
         return headers.ones_sum(upper) != 0xFFFF
     return ends is not None and headers.ones_sum(headers.pseudo_header(ends, protocol, counted) + upper) != 0xFFFF

@@ -235,7 +235,11 @@ impl Upper<'_> {
             return Some(Contradiction::Length);
         };
         let good = match self.protocol {
-            proto::SCTP => octets.get(8..12) == Some(&guard::crc32c(&[octets])),
+            // 0 can be agreed upon (RFC 9653).
+            proto::SCTP => {
+                let stated = octets.get(8..12);
+                stated == Some(&[0; 4]) || stated == Some(&guard::crc32c(&[octets]))
+            }
             proto::UDP if u16_at(octets, guard::at::UDP_CHECKSUM) == Ok(0) => true,
             proto::ICMP | proto::IGMP => finish_checksum(sum_words(octets, 0)) == 0,
             _ => self

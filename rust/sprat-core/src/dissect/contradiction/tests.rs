@@ -73,6 +73,9 @@ fn sctp_chunks_fill_the_packet_and_init_has_no_tag() {
         upper(proto::SCTP, &packet, None)
     };
     assert_eq!(of(7, &[11, 0, 0, 4]), None);
+    // No checksum at all.
+    let bare = [0, 80, 0, 81, 0, 0, 0, 7, 0, 0, 0, 0, 11, 0, 0, 4];
+    assert_eq!(upper(proto::SCTP, &bare, None), None);
     assert_eq!(of(7, &[11, 0, 0, 4, 10, 0, 0, 6, 1, 2, 0, 0]), None);
     assert_eq!(of(0, &[1, 0, 0, 4]), None);
     assert_eq!(of(7, &[1, 0, 0, 4]), Some(Contradiction::SctpTag));
