@@ -15,6 +15,8 @@ usage: xtask VERB
   layers             check the directions between the modules of sprat-core
   budget SECTION NAME=N...
                      compare numbers with a section of tests/budget.toml
+  limit SECTION NAME=N...
+                     the same without tolerance, and each of them must be measured
   stack FUNCTION...  worst-case stack of functions, from `objdump -d --no-show-raw-insn`
                      on standard input";
 
@@ -30,6 +32,7 @@ fn run(args: &[&str]) -> Result<(), String> {
         ["header", "--check"] => header::check(&root()),
         ["layers"] => layers::check(&root().join("rust/sprat-core/src")),
         ["budget", section, measured @ ..] => budget::check(&root(), section, measured),
+        ["limit", section, measured @ ..] => budget::limit(&root(), section, measured),
         ["stack", roots @ ..] => stack_of(roots),
         _ => Err(USAGE.to_owned()),
     }
