@@ -220,8 +220,20 @@
 #define SPRAT_FID_ESP_SN 35
 
 
-/* 64-bit words of a sprat_mote_sa. */
-#define SPRAT_MOTE_SA_WORDS 13
+/* Most octets by which sealing makes a packet longer. */
+#define SPRAT_MOTE_SEAL_ROOM 84
+
+/*
+ Most octets by which opening makes a packet longer: headers that Diet-ESP left
+ out.
+ */
+#define SPRAT_MOTE_OPEN_ROOM 60
+
+/* Most values of a DSCP list on a mote. */
+#define SPRAT_MOTE_DSCP_MAX 8
+
+/* Room for the counters of drop reasons on a mote. */
+#define SPRAT_MOTE_DROPS 64
 
 /* Success. */
 #define SPRAT_OK 0
@@ -600,28 +612,241 @@ typedef struct sprat_sa sprat_sa;
 
 /*
  One SA in memory that the caller owns: static, on a stack or in a pool; not
- to be copied while in use. It holds raw keys: wipe it by sprat_mote_wipe().
- Zeroed memory is an SA that refuses every packet.
+ to be copied while in use. It holds a raw key: wipe it by sprat_mote_wipe().
+ Zeroed memory is an SA that refuses every packet. 64 octets on a 32-bit
+ machine.
  */
 typedef struct sprat_mote_sa {
     /* Not to be looked into. */
-    uint64_t opaque[SPRAT_MOTE_SA_WORDS];
+    uint64_t words[6];
+    /* Not to be looked into. */
+    const void *lent[4];
 } sprat_mote_sa;
 
 /*
- A packet in the caller's memory: head room, packet, tail room. Functions
- that change the packet move start and len, never data or capacity.
+ What the platform provides, for any number of SAs. Constant; must outlive
+ them.
  */
-typedef struct sprat_buf {
-    /* First octet of the memory; owned by the caller. */
-    uint8_t *data;
-    /* Octets of the memory. */
-    size_t capacity;
-    /* Offset of the packet's first octet. */
-    size_t start;
-    /* Octets of the packet. */
-    size_t len;
-} sprat_buf;
+typedef struct sprat_mote_port {
+    /*
+     AES-128: encrypts the block of 16 octets in place. key (16 octets) comes
+     with the first block of a packet and is NULL with its further blocks: the
+     same key as before, and nobody else may have loaded another one meanwhile.
+     NULL: the library's own AES, where it was built in.
+     */
+    void (*aes128)(const uint8_t *key, uint8_t *block);
+    /*
+     Makes number durable for this SPI before it returns 0. Any other result:
+     it is not, and the packet is refused with SPRAT_DROP_SN_UNRESERVED.
+     NULL: numbers are not kept, so the SA must not outlive the power.
+     */
+    int32_t (*store)(void *context, uint32_t spi, uint64_t number);
+    /* Handed to store. */
+    void *context;
+    /*
+     Numbers that one store reserves, 1 or more. After a restart as many may
+     be skipped.
+     */
+    uint32_t ahead;
+    /* Must be 0. */
+    uint32_t reserved;
+} sprat_mote_port;
+
+/*
+ Tunnel mode, or UDP around ESP. Constant; must outlive the SA. Addresses and
+ ports as they stand in the packets of this SA: source is the side that sends.
+ */
+typedef struct sprat_mote_path {
+    /*
+     Outer source address of a tunnel, network order. Of IPv4 the first 4
+     octets.
+     */
+    uint8_t source[16];
+    /* Outer destination address of a tunnel. */
+    uint8_t destination[16];
+    /* UDP source port around ESP (RFC 3948), host order. */
+    uint16_t udp_source;
+    /* UDP destination port; 0 = no UDP. */
+    uint16_t udp_destination;
+    /* Largest packet after ESP, octets; 0 = no limit but the buffer. */
+    uint16_t mtu;
+    /* 1: tunnel mode. */
+    uint8_t tunnel;
+    /* IP version of the outer addresses: 6, or 4 where IPv4 was built in. */
+    uint8_t family;
+    /* Outer Hop Limit or TTL. */
+    uint8_t hop_limit;
+    /* 1: the outer ECN field is sent as Not-ECT and ignored; 0: RFC 6040. */
+    uint8_t no_ecn;
+} sprat_mote_path;
+
+/*
+ The attributes of one SA for Diet-ESP (draft-ietf-ipsecme-diet-esp-07 s4.2).
+ Constant; must outlive the SA; 96 octets. Start from SPRAT_MOTE_EHC_INIT.
+ Codes are SPRAT_EHC_*. Source is the side that sends.
+ */
+typedef struct sprat_mote_ehc {
+    /*
+     Lowest source address, network order; of IPv4 the first 4 octets. ANY is
+     all zeros to all ones.
+     */
+    uint8_t source_first[16];
+    /* Highest source address. */
+    uint8_t source_last[16];
+    /* Lowest destination address. */
+    uint8_t destination_first[16];
+    /* Highest destination address. */
+    uint8_t destination_last[16];
+    /* Lowest and highest source port, host order; ANY is 0 and 65535. */
+    uint16_t source_ports[2];
+    /* Lowest and highest destination port. */
+    uint16_t destination_ports[2];
+    /* Protocol number; 0 = ANY. */
+    uint8_t protocol;
+    /* IP version of the inner packets: 6, or 4 where IPv4 was built in. */
+    uint8_t ip_version;
+    /* SPRAT_EHC_IIPC_*. */
+    uint8_t iipc_profile;
+    /* SPRAT_EHC_DSCP_*. */
+    uint8_t dscp_cda;
+    /* SPRAT_EHC_ECN_*. */
+    uint8_t ecn_cda;
+    /* SPRAT_EHC_FLOW_LABEL_*. */
+    uint8_t flow_label_cda;
+    /* SPRAT_EHC_ALIGNMENT_*. */
+    uint8_t alignment;
+    /* SPRAT_EHC_TRAILER_*. */
+    uint8_t esp_trailer;
+    /* Low bits of the SPI on the wire, 0 to 32. */
+    uint8_t esp_spi_lsb;
+    /*
+     Low bits of the sequence number on the wire, 0 to 32; with esp_spi_lsb a
+     multiple of 8.
+     */
+    uint8_t esp_sn_lsb;
+    /* 1: send also what would not come back bit for bit. */
+    uint8_t no_guard;
+    /* Values in dscp_list. */
+    uint8_t dscp_count;
+    /* For SPRAT_EHC_DSCP_SA: the DSCP values, in the order agreed. */
+    uint8_t dscp_list[SPRAT_MOTE_DSCP_MAX];
+    /* Receiving without anti-replay: packets that may arrive late. */
+    uint8_t reorder;
+    /* Must be 0. */
+    uint8_t reserved[3];
+} sprat_mote_ehc;
+
+/*
+ What happened to packets, counted up to the largest value. In memory that the
+ caller lends; several SAs may share it.
+ */
+typedef struct sprat_mote_counters {
+    /* Packets sealed or opened. */
+    uint32_t passed;
+    /* Refusals, by SPRAT_DROP_*. */
+    uint16_t dropped[SPRAT_MOTE_DROPS];
+} sprat_mote_counters;
+
+/*
+ What makes an SA. Zero first, then set what is needed. Key and salt are
+ copied; port, path, ehc and counters must outlive the SA.
+ */
+typedef struct sprat_mote_params {
+    /* SPI in host order, 256 or more. */
+    uint32_t spi;
+    /* 1: sends, 0: receives. */
+    uint8_t out;
+    /* 1: the IV is the sequence number and not sent (RFC 8750); 0: explicit. */
+    uint8_t implicit_iv;
+    /* 1: 64-bit sequence numbers. */
+    uint8_t esn;
+    /*
+     Receiving: anti-replay window in packets, 64 or 32; 0 = off, which an SA
+     with several senders needs.
+     */
+    uint8_t window;
+    /*
+     Sending as one of several (multicast): bits of the IV that name the
+     sender (RFC 6054), 8 or 16; else 0. Explicit IV, no ESN.
+     */
+    uint8_t sender_id_bits;
+    /* Must be 0. */
+    uint8_t reserved;
+    /* This sender. */
+    uint16_t sender_id;
+    /* Must be 0. */
+    uint32_t reserved_too;
+    /*
+     Sending: every number up to this counts as used: what stable storage
+     says, 0 for a new SA. Receiving: the highest number verified before.
+     */
+    uint64_t last_sn;
+    /* AES-128 key, 16 octets. */
+    const uint8_t *key;
+    /* Salt, 3 octets (RFC 4309 s7.1). */
+    const uint8_t *salt;
+    /* AES and stable storage; NULL only where the library has its own AES. */
+    const struct sprat_mote_port *port;
+    /* Tunnel or UDP; NULL: transport mode. */
+    const struct sprat_mote_path *path;
+    /* Diet-ESP; NULL: plain ESP. */
+    const struct sprat_mote_ehc *ehc;
+    /* Counters; NULL: none. */
+    struct sprat_mote_counters *counters;
+} sprat_mote_params;
+
+/*
+ What selectors and the look-up of SAs ask of a packet. Pointers lead into the
+ packet.
+ */
+typedef struct sprat_mote_flow {
+    /* Source address: 16 octets, of IPv4 4. */
+    const uint8_t *source;
+    /*
+     Final destination: with a source route that has segments left its last
+     address.
+     */
+    const uint8_t *destination;
+    /* Source port of UDP, TCP, SCTP, UDP-Lite; of ICMP type * 256 + code; else 0. */
+    uint16_t source_port;
+    /* Destination port; of ICMP type * 256 + code. */
+    uint16_t destination_port;
+    /* Octets of the packet by its own length field. */
+    uint16_t total;
+    /* Offset of the upper layer's header. */
+    uint16_t upper_at;
+    /* The upper layer: 50 = ESP, 17, 58, ...; of a later fragment 44. */
+    uint8_t protocol;
+    /* 1: the ports are there. */
+    uint8_t has_ports;
+    /*
+     1: a source route with segments left: not for this node, whatever the
+     destination field says.
+     */
+    uint8_t segments_left;
+    /* 1: a fragment of more than one. */
+    uint8_t fragment;
+    /* IP version, 4 or 6. */
+    uint8_t version;
+    /* Must not be relied on. */
+    uint8_t reserved[3];
+} sprat_mote_flow;
+
+/*
+ Stable storage in records of 16 octets, for sprat_mote_nvm_load() and
+ sprat_mote_nvm_store().
+ */
+typedef struct sprat_mote_nvm {
+    /* Reads the record in slot into the 16 octets; 0 = done. */
+    int32_t (*read)(void *context, uint32_t slot, uint8_t *record);
+    /*
+     Writes it, so that it is there before 0 is returned. Power that fails
+     meanwhile may spoil this slot, and no other.
+     */
+    int32_t (*write)(void *context, uint32_t slot, const uint8_t *record);
+    /* Handed to both. */
+    void *context;
+} sprat_mote_nvm;
 
 /* An IP address in network order. Zeroed memory is "none". */
 typedef struct sprat_addr {
@@ -1038,7 +1263,24 @@ typedef struct sprat_ehc_sa {
     /* Must be 0. */
     uint8_t reserved[2];
 } sprat_ehc_sa;
+#endif
 
+/*
+ A packet in the caller's memory: head room, packet, tail room. Functions
+ that change the packet move start and len, never data or capacity.
+ */
+typedef struct sprat_buf {
+    /* First octet of the memory; owned by the caller. */
+    uint8_t *data;
+    /* Octets of the memory. */
+    size_t capacity;
+    /* Offset of the packet's first octet. */
+    size_t start;
+    /* Octets of the packet. */
+    size_t len;
+} sprat_buf;
+
+#if defined(SPRAT_HOST)
 /* The facts of an outer header that a socket has taken off. */
 typedef struct sprat_outer {
     /* sizeof(sprat_outer). */
@@ -1390,46 +1632,89 @@ extern "C" {
 size_t sprat_mote_sa_size(void);
 
 /*
- Makes an SA for sending (out = 1) or receiving (out = 0) in transport mode
- with AES-CCM-8 and a 128-bit key. key has 16 octets, salt 3 (the order of
- KEYMAT, RFC 4309 s7.1). implicit_iv = 1 takes the IV from the sequence number
- (RFC 8750). last_sn: sending, the number used last, from stable storage, 0 for
- a new SA; receiving, the highest number verified before. The anti-replay
- window is 64 packets. spi is 256 or more, host order.
+ Makes an SA with AES-CCM-8 and a 128-bit key. What stood in sa before is not
+ looked at.
 
- Errors: NULL; ARGUMENT. key and salt are copied.
+ Errors: NULL; ARGUMENT (also for what was not built into this library: tunnel
+ mode, UDP, IPv4, Diet-ESP, its own AES); E_EHC_*. sa refuses every packet then.
  */
 int32_t sprat_mote_sa_init(struct sprat_mote_sa *sa,
-                           uint8_t out,
-                           uint32_t spi,
-                           uint8_t implicit_iv,
-                           const uint8_t *key,
-                           const uint8_t *salt,
-                           uint64_t last_sn);
+                           const struct sprat_mote_params *params);
 
-/* Zeroes an SA with its keys; it refuses every packet afterwards. NULL is allowed. */
+/* Zeroes an SA with its key; it refuses every packet afterwards. NULL is allowed. */
 void sprat_mote_wipe(struct sprat_mote_sa *sa);
 
 /*
- Seals the IPv4 or IPv6 packet in buf, in place: SPRAT_OK and buf holds the
- packet to send; or a drop reason (positive, SPRAT_DROP_*) or an error
- (negative), both with buf and SA unchanged. SHORT: buf lacks 8 to 16 octets in
- front or up to 13 behind.
+ Seals the IP packet of *length octets at packet, in place: SPRAT_OK, and it is
+ the packet to send, of *length octets. Or a drop reason (positive,
+ SPRAT_DROP_*) or an error (negative, NULL or ARGUMENT), both with packet and
+ number as before; drop reasons are counted. capacity is what the buffer holds:
+ a packet grows by at most SPRAT_MOTE_SEAL_ROOM.
  */
-int32_t sprat_mote_seal(struct sprat_mote_sa *sa, struct sprat_buf *buf);
+int32_t sprat_mote_seal(struct sprat_mote_sa *sa,
+                        uint8_t *packet,
+                        uint16_t *length,
+                        uint16_t capacity);
 
 /*
- Opens the IPv4 or IPv6 packet in buf, which carries ESP, in place: SPRAT_OK
- and buf holds the packet without ESP; or a drop reason (positive, SPRAT_DROP_*;
- no plaintext is left) or an error (negative; nothing has changed).
+ Opens the IP packet of *length octets at packet, which carries ESP, in place:
+ SPRAT_OK, and it is the packet without ESP, or in tunnel mode the inner packet,
+ of *length octets. Or a drop reason (positive, SPRAT_DROP_*), counted, or an
+ error (negative, NULL or ARGUMENT). With SPRAT_DROP_INTEGRITY and every reason
+ before it the packet is as it was received; behind it no plaintext is left.
  */
-int32_t sprat_mote_open(struct sprat_mote_sa *sa, struct sprat_buf *buf);
+int32_t sprat_mote_open(struct sprat_mote_sa *sa,
+                        uint8_t *packet,
+                        uint16_t *length,
+                        uint16_t capacity);
 
 /*
- The last number that an SA used (sending) or the highest that it verified,
- for stable storage. Errors: NULL, ARGUMENT.
+ The last number that an SA used (sending) or the highest that it verified.
+ Errors: NULL, ARGUMENT.
  */
 int32_t sprat_mote_sa_sn(const struct sprat_mote_sa *sa, uint64_t *sn);
+
+/*
+ Whether the packet of length octets is ESP that may be for this receiving SA:
+ raw or in UDP as its path says, with the SPI bits that are sent. 1 or 0; 0 also
+ for NULL. Reads only.
+ */
+int32_t sprat_mote_is_for(const struct sprat_mote_sa *sa,
+                          const uint8_t *packet,
+                          uint16_t length);
+
+/*
+ What the packet of length octets shows to selectors. Reads only.
+
+ Errors: NULL; as drop reason NOT_IP: no whole packet, an extension header beyond
+ its end, a jumbo payload. *flow is written with SPRAT_OK only.
+ */
+int32_t sprat_mote_flow_of(const uint8_t *packet,
+                           uint16_t length,
+                           struct sprat_mote_flow *flow);
+
+/*
+ Reads what sprat_mote_nvm_store() wrote last for this SPI to the slots
+ first_slot and first_slot + 1, whenever power failed: at least the number that
+ the last store which returned SPRAT_OK was given. Hand it to
+ sprat_mote_sa_init() as last_sn. Errors: NULL; NOT_FOUND: nothing was stored,
+ or both records are spoilt.
+ */
+int32_t sprat_mote_nvm_load(const struct sprat_mote_nvm *nvm,
+                            uint32_t spi,
+                            uint32_t first_slot,
+                            uint64_t *number);
+
+/*
+ Writes number for this SPI to one of the slots first_slot and first_slot + 1,
+ never to the one that holds the highest number so far, and reads it back. What
+ the callback store of a sprat_mote_port may call. Errors: NULL; INTERNAL: the
+ storage did not take it.
+ */
+int32_t sprat_mote_nvm_store(const struct sprat_mote_nvm *nvm,
+                             uint32_t spi,
+                             uint32_t first_slot,
+                             uint64_t number);
 
 /* The ABI number of the library that is loaded. Cannot fail; any thread. */
 uint32_t sprat_abi_version(void);
@@ -2136,6 +2421,14 @@ int32_t sprat_sa_reserve(struct sprat_sa *sa, uint64_t up_to_sn);
 #define SPRAT_SA_INFO_INIT \
     { (uint32_t)sizeof(sprat_sa_info), 0, 0, 0, 0, 0, 0, 0, 0, SPRAT_ADDR_NONE, \
       SPRAT_ADDR_NONE, 0, 0, 0, 0, 0, 0, 0, 0 }
+/* For motes: the draft's defaults, any IPv6 packet. */
+#define SPRAT_MOTE_ANY_LAST \
+    { 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255 }
+#define SPRAT_MOTE_EHC_INIT \
+    { { 0 }, SPRAT_MOTE_ANY_LAST, { 0 }, SPRAT_MOTE_ANY_LAST, { 0, 65535 }, { 0, 65535 }, \
+      0, 6, SPRAT_EHC_IIPC_DIET_ESP, SPRAT_EHC_DSCP_NOT_COMPRESSED, \
+      SPRAT_EHC_ECN_NOT_COMPRESSED, SPRAT_EHC_FLOW_LABEL_NOT_COMPRESSED, \
+      SPRAT_EHC_ALIGNMENT_64_BIT, SPRAT_EHC_TRAILER_OPTIONAL, 32, 32, 0, 0, { 0 }, 64, { 0 } }
 /* The draft's defaults: nothing but lengths, checksums and the trailer is left out. */
 #define SPRAT_EHC_PARAMS_INIT \
     { (uint32_t)sizeof(sprat_ehc_params), SPRAT_EHC_PROFILE_DIET_ESP_07, \

@@ -3,7 +3,7 @@
 
 unsigned checks_made, checks_failed;
 
-_Static_assert(sizeof(sprat_mote_sa) == SPRAT_MOTE_SA_WORDS * 8, "size of a mote SA");
+_Static_assert(sizeof(sprat_mote_sa) == 48 + 4 * sizeof(void *), "size of a mote SA");
 _Static_assert(SPRAT_OK == 0 && SPRAT_VERDICT_DROP == 0, "zero is success, and a verdict that drops");
 
 void test_versions(void)

@@ -76,6 +76,8 @@ void test_config(void);
 void test_ehc(void);
 void test_ehc_sa(void);
 void test_frames(void);
+/* An SA of motes in transport mode with the library's own AES. */
+int32_t mote_init(sprat_mote_sa *sa, uint8_t out, uint8_t implicit_iv, uint64_t last_sn);
 void test_mote(void);
 
 #endif

@@ -61,7 +61,7 @@ static void bench_make(struct bench *bench)
 	}
 	CHECK_EQ(add_policy(bench->ipsec, SPRAT_OUT, SPRAT_PROTECT, 2 * 2 + 1), SPRAT_OK);
 	CHECK_EQ(add_policy(bench->ipsec, SPRAT_IN, SPRAT_PROTECT, SPRAT_NO_SA), SPRAT_OK);
-	CHECK_EQ(sprat_mote_sa_init(&bench->mote, 0, SPI, 0, test_key, test_key, 0), SPRAT_OK);
+	CHECK_EQ(mote_init(&bench->mote, 0, 0, 0), SPRAT_OK);
 }
 
 static void bench_free(struct bench *bench)
@@ -189,7 +189,8 @@ static void to_single_sas(struct bench *bench, const uint8_t *packet, size_t len
 	bench->calls[ALONE]++;
 	free(buf.data);
 	buf = exact(packet, len, 0);
-	const int32_t status = sprat_mote_open(&bench->mote, &buf);
+	uint16_t mote_len = (uint16_t)len;
+	const int32_t status = sprat_mote_open(&bench->mote, buf.data, &mote_len, mote_len);
 	CHECK(status >= 0 && status <= (int32_t)sprat_drop_count());
 	bench->mote_dropped += status != 0;
 	bench->calls[MOTE]++;

@@ -1,16 +1,31 @@
 /* The mote profile: an SA in the caller's memory, and against a host's SA. */
 #include "common.h"
 
+#define ROOM (SPRAT_MOTE_SEAL_ROOM + 16)
+
 struct mote {
 	sprat_mote_sa sa;
 	uint8_t guard[16];
 };
 
+/* A packet at the start of a buffer, as motes have it. */
+struct square {
+	uint8_t octets[512];
+	uint16_t len;
+};
+
+int32_t mote_init(sprat_mote_sa *sa, uint8_t out, uint8_t implicit_iv, uint64_t last_sn)
+{
+	const sprat_mote_params params = { .spi = SPI, .out = out, .implicit_iv = implicit_iv,
+		.window = 64, .key = test_key, .salt = test_key, .last_sn = last_sn };
+
+	return sprat_mote_sa_init(sa, &params);
+}
+
 static void mote_make(struct mote *mote, uint8_t out, uint8_t implicit_iv, uint64_t last_sn)
 {
 	memset(mote, 0xee, sizeof *mote);
-	CHECK_EQ(sprat_mote_sa_init(&mote->sa, out, SPI, implicit_iv, test_key, test_key, last_sn),
-	         SPRAT_OK);
+	CHECK_EQ(mote_init(&mote->sa, out, implicit_iv, last_sn), SPRAT_OK);
 	for (size_t i = 0; i < sizeof mote->guard; i++)
 		CHECK_EQ(mote->guard[i], 0xee);
 }
@@ -23,51 +38,134 @@ static uint64_t mote_sn(const sprat_mote_sa *sa)
 	return sn;
 }
 
+static void square_set(struct square *square, const uint8_t *packet, size_t len)
+{
+	memset(square->octets, 0xa5, sizeof square->octets);
+	memcpy(square->octets, packet, len);
+	square->len = (uint16_t)len;
+}
+
+static int square_leaks(const struct square *square, const uint8_t *text, size_t len)
+{
+	for (size_t at = 0; at + 8 <= sizeof square->octets; at++)
+		for (size_t from = 0; from + 8 <= len; from++)
+			if (memcmp(square->octets + at, text + from, 8) == 0)
+				return 1;
+	return 0;
+}
+
+static int32_t seal(struct mote *mote, struct square *square)
+{
+	return sprat_mote_seal(&mote->sa, square->octets, &square->len, sizeof square->octets);
+}
+
+static int32_t open_it(struct mote *mote, struct square *square)
+{
+	return sprat_mote_open(&mote->sa, square->octets, &square->len, sizeof square->octets);
+}
+
+static void wrong_params(void)
+{
+	const sprat_mote_params good = { .spi = SPI, .out = 1, .window = 64, .key = test_key,
+		.salt = test_key };
+	sprat_mote_port port = { 0 };
+	sprat_mote_path path = { .family = 6, .hop_limit = 64, .tunnel = 1 };
+	sprat_mote_ehc ehc = SPRAT_MOTE_EHC_INIT;
+	sprat_mote_sa sa, zero;
+
+	memset(&zero, 0, sizeof zero);
+	CHECK_EQ(sprat_mote_sa_init(NULL, &good), SPRAT_E_NULL);
+	CHECK_EQ(sprat_mote_sa_init(&sa, NULL), SPRAT_E_NULL);
+#define REFUSES(error, change) \
+	do { \
+		sprat_mote_params params = good; \
+		memset(&sa, 0xee, sizeof sa); \
+		params.port = &port; \
+		change; \
+		CHECK_EQ(sprat_mote_sa_init(&sa, &params), error); \
+		CHECK(error == SPRAT_OK || memcmp(&sa, &zero, sizeof sa) == 0); \
+	} while (0)
+	REFUSES(SPRAT_OK, (void)0);
+	REFUSES(SPRAT_E_NULL, params.key = NULL);
+	REFUSES(SPRAT_E_NULL, params.salt = NULL);
+	REFUSES(SPRAT_E_ARGUMENT, params.out = 2);
+	REFUSES(SPRAT_E_ARGUMENT, params.implicit_iv = 2);
+	REFUSES(SPRAT_E_ARGUMENT, params.esn = 2);
+	REFUSES(SPRAT_E_ARGUMENT, params.spi = 255);
+	REFUSES(SPRAT_E_ARGUMENT, params.window = 48);
+	REFUSES(SPRAT_E_ARGUMENT, params.reserved = 1);
+	REFUSES(SPRAT_E_ARGUMENT, params.last_sn = (uint64_t)UINT32_MAX + 1);
+	REFUSES(SPRAT_E_ARGUMENT, params.sender_id = 1);
+	REFUSES(SPRAT_E_ARGUMENT, (params.sender_id_bits = 8, params.sender_id = 256));
+	REFUSES(SPRAT_E_ARGUMENT, (params.sender_id_bits = 8, params.implicit_iv = 1));
+	REFUSES(SPRAT_E_ARGUMENT, port.ahead = 1);
+	port.ahead = 0;
+	REFUSES(SPRAT_OK, params.path = &path);
+	path.hop_limit = 0;
+	REFUSES(SPRAT_E_ARGUMENT, params.path = &path);
+	path.hop_limit = 64;
+	path.family = 5;
+	REFUSES(SPRAT_E_ARGUMENT, params.path = &path);
+	path.family = 6;
+	REFUSES(SPRAT_OK, (params.path = &path, params.ehc = &ehc));
+	ehc.esp_spi_lsb = 33;
+	REFUSES(SPRAT_E_EHC_LSB_RANGE, params.ehc = &ehc);
+	ehc.esp_spi_lsb = 3;
+	REFUSES(SPRAT_E_EHC_LSB_OCTETS, params.ehc = &ehc);
+	ehc.esp_spi_lsb = 0;
+	path.udp_destination = 4500;
+	REFUSES(SPRAT_E_EHC_UDP, (params.path = &path, params.ehc = &ehc));
+	ehc.dscp_cda = SPRAT_EHC_DSCP_SA;
+	REFUSES(SPRAT_E_EHC_DSCP_LIST, params.ehc = &ehc);
+	ehc.dscp_cda = 3;
+	REFUSES(SPRAT_E_ARGUMENT, params.ehc = &ehc);
+	ehc.dscp_cda = 0;
+	ehc.source_ports[0] = 2;
+	ehc.source_ports[1] = 1;
+	REFUSES(SPRAT_E_EHC_SELECTOR, params.ehc = &ehc);
+	ehc.source_ports[1] = 3;
+	ehc.ip_version = 5;
+	REFUSES(SPRAT_E_ARGUMENT, params.ehc = &ehc);
+#undef REFUSES
+}
+
 static void wrong_calls(void)
 {
-	sprat_mote_sa sa, zero;
+	struct mote tx, rx;
+	sprat_mote_sa zero;
+	sprat_mote_flow flow;
 	uint8_t packet[128];
-	struct frame frame;
+	struct square square;
 	uint64_t sn = 7;
 
 	memset(&zero, 0, sizeof zero);
-	memset(&sa, 0, sizeof sa);
-	frame_set(&frame, packet, udp_packet(packet, 4, 16));
-	CHECK_EQ(sprat_mote_sa_init(NULL, 1, SPI, 0, test_key, test_key, 0), SPRAT_E_NULL);
-	CHECK_EQ(sprat_mote_sa_init(&sa, 1, SPI, 0, NULL, test_key, 0), SPRAT_E_NULL);
-	CHECK_EQ(sprat_mote_sa_init(&sa, 1, SPI, 0, test_key, NULL, 0), SPRAT_E_NULL);
-	CHECK_EQ(sprat_mote_sa_init(&sa, 2, SPI, 0, test_key, test_key, 0), SPRAT_E_ARGUMENT);
-	CHECK_EQ(sprat_mote_sa_init(&sa, 1, SPI, 2, test_key, test_key, 0), SPRAT_E_ARGUMENT);
-	CHECK_EQ(sprat_mote_sa_init(&sa, 1, 255, 0, test_key, test_key, 0), SPRAT_E_ARGUMENT);
-	CHECK(memcmp(&sa, &zero, sizeof sa) == 0);
-
-	CHECK_EQ(sprat_mote_seal(NULL, &frame.buf), SPRAT_E_NULL);
-	CHECK_EQ(sprat_mote_open(NULL, &frame.buf), SPRAT_E_NULL);
+	square_set(&square, packet, udp_packet(packet, 6, 16));
+	CHECK_EQ(sprat_mote_seal(NULL, square.octets, &square.len, 512), SPRAT_E_NULL);
+	CHECK_EQ(sprat_mote_open(NULL, square.octets, &square.len, 512), SPRAT_E_NULL);
 	CHECK_EQ(sprat_mote_sa_sn(NULL, &sn), SPRAT_E_NULL);
-	CHECK_EQ(sprat_mote_seal(&zero, &frame.buf), SPRAT_E_ARGUMENT);
-	CHECK_EQ(sprat_mote_open(&zero, &frame.buf), SPRAT_E_ARGUMENT);
+	CHECK_EQ(sprat_mote_seal(&zero, square.octets, &square.len, 512), SPRAT_E_ARGUMENT);
+	CHECK_EQ(sprat_mote_open(&zero, square.octets, &square.len, 512), SPRAT_E_ARGUMENT);
 	CHECK_EQ(sprat_mote_sa_sn(&zero, &sn), SPRAT_E_ARGUMENT);
+	CHECK_EQ(sprat_mote_is_for(&zero, square.octets, square.len), 0);
+	CHECK_EQ(sprat_mote_is_for(NULL, NULL, 8), 0);
+	CHECK_EQ(sprat_mote_flow_of(NULL, 8, &flow), SPRAT_E_NULL);
+	CHECK_EQ(sprat_mote_flow_of(square.octets, square.len, NULL), SPRAT_E_NULL);
 	CHECK_EQ(sn, 7);
 
-	CHECK_EQ(sprat_mote_sa_init(&sa, 1, SPI, 0, test_key, test_key, 5), SPRAT_OK);
-	CHECK_EQ(sprat_mote_seal(&sa, NULL), SPRAT_E_NULL);
-	CHECK_EQ(sprat_mote_open(&sa, NULL), SPRAT_E_NULL);
-	CHECK_EQ(sprat_mote_open(&sa, &frame.buf), SPRAT_E_ARGUMENT); /* it sends */
-	CHECK_EQ(sprat_mote_sa_sn(&sa, NULL), SPRAT_E_NULL);
-	frame.buf.start = sizeof frame.memory;
-	CHECK_EQ(sprat_mote_seal(&sa, &frame.buf), SPRAT_E_ARGUMENT);
-	frame.buf.data = NULL;
-	CHECK_EQ(sprat_mote_seal(&sa, &frame.buf), SPRAT_E_NULL);
-	CHECK_EQ(mote_sn(&sa), 5);
-
+	mote_make(&tx, 1, 0, 5);
+	mote_make(&rx, 0, 0, 0);
+	CHECK_EQ(sprat_mote_seal(&tx.sa, NULL, &square.len, 512), SPRAT_E_NULL);
+	CHECK_EQ(sprat_mote_seal(&tx.sa, square.octets, NULL, 512), SPRAT_E_NULL);
+	CHECK_EQ(sprat_mote_seal(&tx.sa, square.octets, &square.len, 8), SPRAT_E_ARGUMENT);
+	CHECK_EQ(open_it(&tx, &square), SPRAT_E_ARGUMENT); /* it sends */
+	CHECK_EQ(seal(&rx, &square), SPRAT_E_ARGUMENT); /* it receives */
+	CHECK_EQ(sprat_mote_sa_sn(&tx.sa, NULL), SPRAT_E_NULL);
+	CHECK_EQ(mote_sn(&tx.sa), 5);
 	sprat_mote_wipe(NULL);
-	sprat_mote_wipe(&sa);
-	CHECK(memcmp(&sa, &zero, sizeof sa) == 0);
-	frame_set(&frame, packet, udp_packet(packet, 4, 16));
-	CHECK_EQ(sprat_mote_seal(&sa, &frame.buf), SPRAT_E_ARGUMENT);
-	CHECK_EQ(sprat_mote_sa_init(&sa, 0, SPI, 0, test_key, test_key, 0), SPRAT_OK);
-	CHECK_EQ(sprat_mote_seal(&sa, &frame.buf), SPRAT_E_ARGUMENT); /* it receives */
-	sprat_mote_wipe(&sa);
+	sprat_mote_wipe(&tx.sa);
+	CHECK(memcmp(&tx.sa, &zero, sizeof zero) == 0);
+	CHECK_EQ(seal(&tx, &square), SPRAT_E_ARGUMENT);
+	sprat_mote_wipe(&rx.sa);
 }
 
 /* A mote seals, a host opens, and the other way round. */
@@ -78,6 +176,7 @@ static void with_a_host(int version, uint8_t implicit_iv)
 	struct mote tx, rx;
 	uint8_t packet[256];
 	struct frame frame;
+	struct square square;
 
 	params.direction = SPRAT_OUT;
 	sprat_sa *out = sa_make(&params);
@@ -88,16 +187,20 @@ static void with_a_host(int version, uint8_t implicit_iv)
 		const sprat_seal_args args = seal_args();
 		sprat_result result = result_init();
 
-		frame_set(&frame, packet, len);
-		CHECK_EQ(sprat_mote_seal(&tx.sa, &frame.buf), SPRAT_OK);
-		CHECK(!frame_leaks(&frame, packet + len - payload, payload));
+		square_set(&square, packet, len);
+		CHECK_EQ(seal(&tx, &square), SPRAT_OK);
+		CHECK(!square_leaks(&square, packet + len - payload, payload));
+		frame_set(&frame, square.octets, square.len);
 		CHECK_EQ(sprat_open(in, &frame.buf, NOW, &result), SPRAT_OK);
 		CHECK(result.verdict == SPRAT_VERDICT_DELIVER && result.sn == payload + 1);
 		CHECK(frame_holds(&frame, packet, len));
 
 		CHECK_EQ(sprat_seal(out, &frame.buf, &args, &result), SPRAT_OK);
-		CHECK_EQ(sprat_mote_open(&rx.sa, &frame.buf), SPRAT_OK);
-		CHECK(frame_holds(&frame, packet, len));
+		square_set(&square, frame_packet(&frame), frame.buf.len);
+		CHECK_EQ(sprat_mote_is_for(&rx.sa, square.octets, square.len), 1);
+		CHECK_EQ(sprat_mote_is_for(&tx.sa, square.octets, square.len), 0);
+		CHECK_EQ(open_it(&rx, &square), SPRAT_OK);
+		CHECK(square.len == len && memcmp(square.octets, packet, len) == 0);
 	}
 	CHECK(mote_sn(&tx.sa) == 64 && mote_sn(&rx.sa) == 64);
 	sprat_mote_wipe(&tx.sa);
@@ -110,72 +213,68 @@ static void drops(void)
 {
 	struct mote tx, rx;
 	uint8_t packet[256];
-	struct frame sealed, frame;
+	struct square sealed, square;
 	const size_t len = udp_packet(packet, 4, 32);
 
 	mote_make(&tx, 1, 0, 0);
 	mote_make(&rx, 0, 0, 0);
-	frame_set(&sealed, packet, len);
-	CHECK_EQ(sprat_mote_seal(&tx.sa, &sealed.buf), SPRAT_OK);
-	for (size_t at = 20; at < sealed.buf.len; at++) {
-		frame = sealed;
-		frame.buf.data = frame.memory;
-		frame.memory[frame.buf.start + at] ^= 0x10;
-		CHECK(sprat_mote_open(&rx.sa, &frame.buf) > 0);
-		CHECK(!frame_leaks(&frame, packet + 28, 32));
+	square_set(&sealed, packet, len);
+	CHECK_EQ(seal(&tx, &sealed), SPRAT_OK);
+	for (size_t at = 20; at < sealed.len; at++) {
+		square = sealed;
+		square.octets[at] ^= 0x10;
+		CHECK(open_it(&rx, &square) > 0);
+		CHECK(!square_leaks(&square, packet + 28, 32));
 	}
-	frame = sealed;
-	frame.buf.data = frame.memory;
-	frame.buf.len -= 4;
-	CHECK(sprat_mote_open(&rx.sa, &frame.buf) > 0);
+	square = sealed;
+	square.len -= 4;
+	CHECK(open_it(&rx, &square) > 0);
 	CHECK_EQ(mote_sn(&rx.sa), 0);
-	frame = sealed;
-	frame.buf.data = frame.memory;
-	CHECK_EQ(sprat_mote_open(&rx.sa, &frame.buf), SPRAT_OK);
-	frame = sealed;
-	frame.buf.data = frame.memory;
-	CHECK_EQ(sprat_mote_open(&rx.sa, &frame.buf), SPRAT_DROP_REPLAY);
-	frame_set(&frame, packet, len);
-	CHECK_EQ(sprat_mote_open(&rx.sa, &frame.buf), SPRAT_DROP_NO_SA);
-	frame_set(&frame, packet, 0);
-	CHECK_EQ(sprat_mote_open(&rx.sa, &frame.buf), SPRAT_DROP_NOT_IP);
-	CHECK_EQ(sprat_mote_seal(&tx.sa, &frame.buf), SPRAT_DROP_NOT_IP);
+	square = sealed;
+	CHECK_EQ(open_it(&rx, &square), SPRAT_OK);
+	square = sealed;
+	CHECK_EQ(open_it(&rx, &square), SPRAT_DROP_REPLAY);
+	square_set(&square, packet, len);
+	CHECK_EQ(open_it(&rx, &square), SPRAT_DROP_NO_SA);
+	square_set(&square, packet, 0);
+	CHECK_EQ(open_it(&rx, &square), SPRAT_DROP_NOT_IP);
+	CHECK_EQ(seal(&tx, &square), SPRAT_DROP_NOT_IP);
 	CHECK_EQ(mote_sn(&tx.sa), 1);
 	mote_make(&tx, 1, 0, UINT32_MAX);
-	frame_set(&frame, packet, len);
-	CHECK_EQ(sprat_mote_seal(&tx.sa, &frame.buf), SPRAT_DROP_SN_EXHAUSTED);
-	CHECK(frame_holds(&frame, packet, len));
+	square_set(&square, packet, len);
+	CHECK_EQ(seal(&tx, &square), SPRAT_DROP_SN_EXHAUSTED);
+	CHECK(square.len == len && memcmp(square.octets, packet, len) == 0);
 	sprat_mote_wipe(&tx.sa);
 	sprat_mote_wipe(&rx.sa);
 }
 
-/* 8 octets of ESP and 8 or 0 of IV in front, up to 13 behind. */
+/* 8 octets of ESP and 8 or 0 of IV, padding, trailer and ICV. */
 static void short_buffers(uint8_t implicit_iv)
 {
-	const size_t need_head = implicit_iv ? 8 : 16;
 	struct mote tx;
-	uint8_t packet[64], memory[16 + 64 + 16], before[sizeof memory];
+	uint8_t packet[64], memory[64 + ROOM], before[sizeof memory];
 	uint64_t sn = 0;
 
 	mote_make(&tx, 1, implicit_iv, 0);
 	for (size_t payload = 0; payload < 5; payload++) {
 		const size_t len = udp_packet(packet, 4, payload);
-		const size_t need_tail = (4 - (8 + payload + 2) % 4) % 4 + 2 + 8;
+		const size_t need = len + (implicit_iv ? 8 : 16) +
+		                    (4 - (8 + payload + 2) % 4) % 4 + 2 + 8;
 
-		for (size_t head = need_head - 1; head <= need_head + 1 && head <= 16; head++) {
-			for (size_t tail = 0; tail <= need_tail + 1; tail++) {
-				sprat_buf buf = { memory, head + len + tail, head, len };
-				const int fits = head >= need_head && tail >= need_tail;
+		for (size_t capacity = len; capacity <= need + 1; capacity++) {
+			uint16_t length = (uint16_t)len;
+			const int fits = capacity >= need;
 
-				memset(memory, 0xa5, sizeof memory);
-				memcpy(memory + head, packet, len);
-				memcpy(before, memory, sizeof memory);
-				CHECK_EQ(sprat_mote_seal(&tx.sa, &buf), fits ? SPRAT_OK : SPRAT_E_SHORT);
-				sn += (uint64_t)fits;
-				CHECK_EQ(mote_sn(&tx.sa), sn);
-				CHECK(fits || (memcmp(memory, before, sizeof memory) == 0 &&
-				               buf.start == head && buf.len == len));
-			}
+			memset(memory, 0xa5, sizeof memory);
+			memcpy(memory, packet, len);
+			memcpy(before, memory, sizeof memory);
+			CHECK_EQ(sprat_mote_seal(&tx.sa, memory, &length, (uint16_t)capacity),
+			         fits ? SPRAT_OK : SPRAT_DROP_NO_ROOM);
+			sn += (uint64_t)fits;
+			CHECK_EQ(mote_sn(&tx.sa), sn);
+			CHECK(fits ? length == need : length == len);
+			CHECK(memcmp(memory + capacity, before + capacity, sizeof memory - capacity) == 0);
+			CHECK(fits || memcmp(memory, before, sizeof memory) == 0);
 		}
 	}
 	sprat_mote_wipe(&tx.sa);
@@ -184,7 +283,7 @@ static void short_buffers(uint8_t implicit_iv)
 void test_mote(void)
 {
 	CHECK_EQ(sprat_mote_sa_size(), sizeof(sprat_mote_sa));
-	CHECK_EQ(sprat_mote_sa_size(), SPRAT_MOTE_SA_WORDS * 8);
+	wrong_params();
 	wrong_calls();
 	with_a_host(4, 0);
 	with_a_host(6, 0);

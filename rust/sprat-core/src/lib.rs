@@ -39,6 +39,8 @@ pub mod error;
 pub mod esp;
 #[cfg(feature = "alloc")]
 pub mod ipsec;
+#[cfg(feature = "mote")]
+pub mod mote;
 pub mod num;
 pub mod replay;
 pub mod sa;

@@ -15,8 +15,8 @@ pub struct Form {
     pub pad_length: bool,
     /// Next Header is there.
     pub next_header: bool,
-    /// What payload and trailer together are a multiple of, octets; 1 without
-    /// Pad Length.
+    /// What payload and trailer together are a multiple of, octets: a power of two;
+    /// 1 without Pad Length.
     pub align: usize,
 }
 
@@ -58,11 +58,10 @@ impl Form {
     /// there is padding to be had without a Pad Length.
     #[inline(always)]
     pub fn padding_len(&self, payload_len: usize, extra: usize) -> Option<usize> {
-        let over = payload_len
-            .checked_add(self.len())?
-            .checked_rem(self.align)?;
-        let least = if over == 0 { 0 } else { self.align - over };
-        if extra.checked_rem(self.align)? != 0 {
+        let mask = self.align.checked_sub(1)?;
+        let over = payload_len.checked_add(self.len())? & mask;
+        let least = (self.align - over) & mask;
+        if extra & mask != 0 {
             return None;
         }
         let most = if self.pad_length { MAX_PADDING } else { 0 };

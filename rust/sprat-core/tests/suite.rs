@@ -12,7 +12,7 @@ mod vector_file;
 use proptest::prelude::*;
 use serde_json::Value;
 use sprat_core::crypto::{
-    Encr, EspSuite, Integ, IvSource, Keys, MoteCcm, Numbers, OpenFailed, Suite, SuiteError,
+    Encr, EspSuite, Integ, IvSource, Keys, Numbers, OpenFailed, Suite, SuiteError,
 };
 use sprat_core::num::{Sn64, Spi};
 use vector_file::{hex, number, text};
@@ -123,27 +123,6 @@ fn check(vector: &Value) {
 #[test]
 fn every_packet_of_the_vectors_seals_and_opens() {
     vector_file::vectors("esp").iter().for_each(check);
-}
-
-#[test]
-fn the_suite_of_motes_makes_the_same_packets() {
-    let mut checked = 0;
-    for vector in vector_file::vectors("esp") {
-        let case = Case::new(&vector);
-        let (key, salt) = (hex(&case.sa, "encr_key"), hex(&case.sa, "salt"));
-        let (Ok(key), Ok(salt)) = (key.as_slice().try_into(), salt.as_slice().try_into()) else {
-            continue;
-        };
-        let Some(suite) = MoteCcm::new(case.encr, key, salt) else {
-            continue;
-        };
-        assert_eq!(suite.iv_len(), case.encr.iv_len());
-        assert_eq!(suite.iv_source(), case.encr.iv_source());
-        case.seals_and_opens(&suite);
-        checked += 1;
-    }
-    assert!(checked > 10);
-    assert!(size_of::<MoteCcm>() <= 20);
 }
 
 /// Every legal pair of transforms and every key length of this build.

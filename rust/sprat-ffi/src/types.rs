@@ -2,9 +2,12 @@
 
 use core::net::IpAddr;
 
+#[cfg(feature = "host")]
 use sprat_core::buf::PacketBuf;
 
+#[cfg(feature = "host")]
 use crate::boundary::{Status, octets_mut};
+#[cfg(feature = "host")]
 use crate::status::{SPRAT_E_ARGUMENT, SPRAT_E_NULL};
 
 /// A packet in the caller's memory: head room, packet, tail room. Functions
@@ -23,6 +26,7 @@ pub struct sprat_buf {
     pub len: usize,
 }
 
+#[cfg(feature = "host")]
 impl sprat_buf {
     /// Runs `body` on the packet and takes over where it stands afterwards.
     ///

@@ -32,7 +32,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         open: true,
-        modules: &["esp", "ah", "sad", "spd", "ipsec"],
+        modules: &["esp", "ah", "sad", "spd", "ipsec", "mote"],
     },
     Layer {
         open: false,

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "rustcrypto")]
 mod cbc_mac;
+#[cfg(feature = "rustcrypto")]
 mod ccm;
 #[cfg(feature = "rustcrypto")]
 mod ctr;
@@ -23,7 +24,9 @@ pub mod transform;
 
 use subtle::ConstantTimeEq;
 
-pub use mote::MoteCcm;
+#[cfg(feature = "mote-aes")]
+pub use mote::BuiltIn;
+pub use mote::{Block, Blocks, ICV, Packet, Way, ccm, same};
 #[cfg(feature = "rustcrypto")]
 pub use suite::{Keys, Suite, SuiteError};
 pub use transform::{Encr, Integ};
@@ -92,9 +95,11 @@ pub trait EspSuite {
     fn open_or_keep(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed>;
 }
 
+#[cfg(feature = "rustcrypto")]
 /// Longest ICV of an AEAD, octets.
 const MAX_TAG: usize = 16;
 
+#[cfg(feature = "rustcrypto")]
 /// Undoes the decryption of an AEAD whose ICV did not verify: the keystream once
 /// more, and the ICV as it was.
 fn keeping(
@@ -114,6 +119,7 @@ fn keeping(
     result
 }
 
+#[cfg(feature = "rustcrypto")]
 /// The IV as a number. One that is not on the wire is the 64-bit sequence number
 /// (RFC 8750 s3).
 fn iv_number(iv: &[u8], numbers: &Numbers) -> u64 {
@@ -126,6 +132,7 @@ fn iv_number(iv: &[u8], numbers: &Numbers) -> u64 {
         .map_or(implicit, |iv| u64::from_be_bytes(*iv))
 }
 
+#[cfg(feature = "rustcrypto")]
 /// A body, cut in three.
 struct Parts<'a> {
     iv: &'a [u8],
@@ -134,6 +141,7 @@ struct Parts<'a> {
     icv: &'a mut [u8],
 }
 
+#[cfg(feature = "rustcrypto")]
 impl<'a> Parts<'a> {
     /// `None` if the body is shorter than IV and ICV. There may be no data at all:
     /// Diet-ESP can leave an empty payload without a trailer.
@@ -145,6 +153,7 @@ impl<'a> Parts<'a> {
     }
 }
 
+#[cfg(feature = "rustcrypto")]
 /// Copies as much of `from` as `to` takes.
 #[inline(always)]
 fn copy(to: &mut [u8], from: &[u8]) {
@@ -170,6 +179,7 @@ fn check_icv(field: &[u8], mac: &[u8]) -> Result<(), OpenFailed> {
     }
 }
 
+#[cfg(feature = "rustcrypto")]
 /// Runs `open` and leaves nothing of the body behind if it fails.
 fn wiping(
     body: &mut [u8],

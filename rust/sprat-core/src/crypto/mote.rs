@@ -1,117 +1,138 @@
-//! The suite of constrained nodes: AES-CCM with an ICV of 8 octets and a key of
-//! 128 bits (RFC 8221 s5, RFC 9333), explicit or implicit IV (RFC 8750).
+//! AES-CCM with an ICV of 8 octets for constrained nodes (RFC 4309 over RFC 3610:
+//! nonce of 11 octets, L = 4), over whatever encrypts a block: the platform's AES
+//! or the built-in one. Small before fast; [`super::ccm`] is the hosts' kernel.
 
-use aes::Aes128Enc;
-use cipher::KeyInit;
-use zeroize::Zeroize;
+use super::Numbers;
 
-use super::ccm;
-use super::{Encr, EspSuite, IvSource, Numbers, OpenFailed, Parts, SealFailed, iv_number};
+/// A block of AES.
+pub type Block = [u8; 16];
 
 /// Octets of ICV.
-const ICV: usize = 8;
+pub const ICV: usize = 8;
 
-/// AES-CCM-8 with a raw key: 20 octets of state, the key schedule lives on the
-/// stack while a packet is worked on.
-pub struct MoteCcm {
-    key: [u8; 16],
-    salt: [u8; 3],
-    implicit_iv: bool,
+/// AES-128 with the key of one packet.
+pub trait Blocks {
+    /// Encrypts a block in place.
+    fn one(&mut self, block: &mut Block);
+
+    /// Encrypts two blocks that do not depend on each other: together, where the
+    /// backend works on two at once.
+    fn pair(&mut self, first: &mut Block, second: &mut Block) {
+        self.one(first);
+        self.one(second);
+    }
 }
 
-impl MoteCcm {
-    /// `encr` is [`Encr::AesCcm8`] or [`Encr::AesCcm8Iiv`]; `None` for any other.
-    /// `key` and `salt` stand in KEYMAT in this order (RFC 4309 s7.1).
-    pub fn new(encr: Encr, key: &[u8; 16], salt: &[u8; 3]) -> Option<Self> {
-        let implicit_iv = match encr {
-            Encr::AesCcm8 => false,
-            Encr::AesCcm8Iiv => true,
-            _ => return None,
-        };
-        Some(MoteCcm {
-            key: *key,
-            salt: *salt,
-            implicit_iv,
-        })
+/// The built-in AES, constant in time.
+#[cfg(feature = "mote-aes")]
+pub struct BuiltIn(aes::Aes128Enc);
+
+#[cfg(feature = "mote-aes")]
+impl BuiltIn {
+    /// Expands `key`, for one packet.
+    pub fn new(key: &[u8; 16]) -> Self {
+        BuiltIn(cipher::KeyInit::new(key.into()))
+    }
+}
+
+#[cfg(feature = "mote-aes")]
+impl Blocks for BuiltIn {
+    fn one(&mut self, block: &mut Block) {
+        // What works on two blocks at once takes as long for one, and its code is
+        // there already.
+        self.pair(block, &mut [0; 16]);
     }
 
-    #[inline]
-    fn nonce(&self, iv: &[u8], numbers: &Numbers) -> ccm::Nonce {
+    fn pair(&mut self, first: &mut Block, second: &mut Block) {
+        let mut blocks = [(*first).into(), (*second).into()];
+        cipher::BlockCipherEncrypt::encrypt_blocks(&self.0, &mut blocks);
+        [*first, *second] = blocks.map(Into::into);
+    }
+}
+
+/// Which way the data go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Encrypt.
+    Seal,
+    /// Decrypt.
+    Open,
+}
+
+/// What a packet brings besides its data.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet {
+    /// Salt of the SA.
+    pub salt: [u8; 3],
+    /// The IV as a number: that of the packet, or the sequence number (RFC 8750).
+    pub iv: u64,
+    /// SPI and sequence number, the additional data.
+    pub numbers: Numbers,
+}
+
+impl Packet {
+    /// `flags | salt | IV | number`: the shape of B0 and of the counter blocks.
+    fn block(&self, flags: u8, number: u32) -> Block {
         let [a, b, c] = self.salt;
-        let salt = u32::from_be_bytes([0, a, b, c]);
-        ccm::Nonce {
-            salt,
-            iv: iv_number(iv, numbers),
-        }
+        let [d, e, f, g, h, i, j, k] = self.iv.to_be_bytes();
+        let [l, m, n, o] = number.to_be_bytes();
+        [flags, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o]
     }
 
-    #[inline]
-    fn packet(&self, numbers: &Numbers, iv: &[u8]) -> ccm::Packet<ccm::EspAad> {
-        ccm::Packet {
-            nonce: self.nonce(iv, numbers),
-            tag_len: 8,
-            aad: ccm::EspAad::new(numbers),
+    /// The additional data, framed: 8 octets, 12 with ESN.
+    fn aad(&self) -> Block {
+        let [a, b, c, d] = self.numbers.spi.to_octets();
+        let [e, f, g, h, i, j, k, l] = self.numbers.sn.0.to_be_bytes();
+        match self.numbers.esn {
+            true => [0, 12, a, b, c, d, e, f, g, h, i, j, k, l, 0, 0],
+            false => [0, 8, a, b, c, d, i, j, k, l, 0, 0, 0, 0, 0, 0],
         }
     }
 }
 
-impl MoteCcm {
-    fn try_open(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed> {
-        let Parts { iv, data, icv } =
-            Parts::cut(body, self.iv_len(), ICV).ok_or(OpenFailed::Malformed)?;
-        let cipher = Aes128Enc::new(&self.key.into());
-        let tag = ccm::open(&cipher, &self.packet(numbers, iv), data);
-        super::check_icv(icv, &tag.ok_or(OpenFailed::Malformed)?)
+/// Flags of B0: additional data, ICV of 8 octets, L of 4 (RFC 3610 s2.2).
+const B0: u8 = 0x40 | 3 << 3 | 3;
+/// Flags of a counter block.
+const COUNTER: u8 = 3;
+
+fn xor(into: &mut [u8], other: &[u8]) {
+    for (to, from) in into.iter_mut().zip(other) {
+        *to ^= from;
     }
 }
 
-impl Drop for MoteCcm {
-    fn drop(&mut self) {
-        self.key.zeroize();
-        self.salt.zeroize();
-    }
-}
-
-impl EspSuite for MoteCcm {
-    const DIET_ESP: bool = false;
-
-    fn iv_len(&self) -> usize {
-        if self.implicit_iv { 0 } else { 8 }
-    }
-
-    fn icv_len(&self) -> usize {
-        ICV
-    }
-
-    fn pad_align(&self) -> usize {
-        4
-    }
-
-    fn iv_source(&self) -> IvSource {
-        if self.implicit_iv {
-            IvSource::None
-        } else {
-            IvSource::Counter
+/// Encrypts or decrypts `data` in place and gives the ICV that belongs to it. The
+/// other way round it undoes itself.
+pub fn ccm(aes: &mut impl Blocks, packet: &Packet, (data, way): (&mut [u8], Way)) -> [u8; ICV] {
+    // Data stand in a packet of at most 65,535 octets.
+    let mut mac = packet.block(B0, u32::try_from(data.len()).unwrap_or(0));
+    let mut first = packet.block(COUNTER, 0);
+    aes.pair(&mut mac, &mut first);
+    xor(&mut mac, &packet.aad());
+    let mut chunks = data.chunks_mut(16);
+    let mut counter = 1;
+    loop {
+        let mut stream = packet.block(COUNTER, counter);
+        let Some(chunk) = chunks.next() else {
+            aes.one(&mut mac);
+            break;
+        };
+        aes.pair(&mut mac, &mut stream);
+        counter += 1;
+        if way == Way::Seal {
+            xor(&mut mac, chunk);
+        }
+        xor(chunk, &stream);
+        if way == Way::Open {
+            xor(&mut mac, chunk);
         }
     }
+    xor(&mut mac, &first);
+    let [a, b, c, d, e, f, g, h, ..] = mac;
+    [a, b, c, d, e, f, g, h]
+}
 
-    fn seal(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), SealFailed> {
-        let Parts { iv, data, icv } = Parts::cut(body, self.iv_len(), ICV).ok_or(SealFailed)?;
-        let cipher = Aes128Enc::new(&self.key.into());
-        let tag = ccm::seal(&cipher, &self.packet(numbers, iv), data).ok_or(SealFailed)?;
-        super::copy(icv, &tag);
-        Ok(())
-    }
-
-    fn open(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed> {
-        super::wiping(body, |body| self.try_open(numbers, body))
-    }
-
-    fn open_or_keep(&self, numbers: &Numbers, body: &mut [u8]) -> Result<(), OpenFailed> {
-        let open = |body: &mut [u8]| self.try_open(numbers, body);
-        super::keeping(body, ICV, open, |body| {
-            // What was opened just now can be sealed: nothing is left to refuse.
-            let _ = self.seal(numbers, body);
-        })
-    }
+/// Compares two ICVs in a time that does not depend on them.
+pub fn same(one: &[u8; ICV], other: &[u8; ICV]) -> bool {
+    super::check_icv(one, other).is_ok()
 }

@@ -74,7 +74,7 @@ pub fn reconstruct(
     let late = window.min(values / 2);
     let low = top.0.saturating_sub(late).checked_add(1);
     let low = low.ok_or(DropReason::SnExhausted)?;
-    let ahead = u64::from(received).wrapping_sub(low) % values;
+    let ahead = u64::from(received).wrapping_sub(low) & (values - 1);
     let sn = low.checked_add(ahead).ok_or(DropReason::SnExhausted)?;
     if !esn && sn > u64::from(u32::MAX) {
         return Err(DropReason::SnExhausted);

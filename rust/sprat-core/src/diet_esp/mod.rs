@@ -26,4 +26,6 @@ pub use afrg::{
 };
 pub use context::{Context, Stratum};
 pub use eec::{Header, reconstruct};
+#[cfg(feature = "mote-sctp")]
+pub(crate) use guard::crc32c;
 pub use iipc::{Elided, Generate, Generator, MAX_HEADER, OuterFields, Pseudo, Restored, generate};

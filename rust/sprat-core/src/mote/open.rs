@@ -1,0 +1,262 @@
+//! Opening: RFC 4303 s3.4 in its order. Nothing moves before the ICV verifies.
+
+use super::head::{Head, rewrite};
+#[cfg(feature = "mote-tunnel")]
+use super::octets::octet;
+use super::octets::{part, part_mut, shift, word};
+use super::{Flags, Frame, Lent, Platform, Sa, UDP_LEN, on_wire};
+use crate::crypto::{ICV, Packet, Way, ccm, same};
+use crate::error::DropReason;
+use crate::num::Sn64;
+use crate::wire::ip::proto;
+
+/// Where ESP stands in a received packet, and what shows of it: SPI and Sequence
+/// Number as one number.
+struct Place {
+    at: usize,
+    end: usize,
+    shown: u64,
+}
+
+/// Finds ESP, raw or in UDP with this SA's port; `None` if the packet carries
+/// something else, another SA's packet, or is no whole datagram.
+fn find(sa: &Sa, lent: &Lent<'_>, packet: &[u8], head: &Head) -> Option<Place> {
+    let (mut at, mut end) = (head.upper_at, head.total);
+    let protocol = match lent.udp() {
+        None => proto::ESP,
+        Some((_, port)) => {
+            // Four zero octets would be IKE, one octet a keepalive: neither shows an
+            // SPI of 256 or more.
+            end = at + usize::from(word(packet, at + 4));
+            if word(packet, at + 2) != port || end > head.total {
+                return None;
+            }
+            at += UDP_LEN;
+            proto::UDP
+        }
+    };
+    let header = lent.header_len();
+    if head.protocol != protocol || head.fragment || at + header > end {
+        return None;
+    }
+    let octets = part(packet, at, at + header).iter();
+    let shown = octets.fold(0, |shown, octet| shown << 8 | u64::from(*octet));
+    let (_, sn_lsb) = lent.lsb();
+    let spi = on_wire((sa.spi, 0), lent.lsb()) >> sn_lsb;
+    (shown >> sn_lsb == spi).then_some(Place { at, end, shown })
+}
+
+/// Whether a packet may be for this SA: ESP that shows the SA's SPI bits.
+pub fn is_for(sa: &Sa, lent: &Lent<'_>, packet: &[u8]) -> bool {
+    let head = Head::parse(packet, packet.len());
+    !sa.flags.has(Flags::OUT) && head.is_ok_and(|head| find(sa, lent, packet, &head).is_some())
+}
+
+/// Opens the packet in `frame`. On success `frame` holds the inner packet (tunnel)
+/// or the packet without ESP.
+///
+/// On error the SA has not moved, except for what is refused behind the ICV; there
+/// no plaintext is left. In front of it the packet is as it was.
+pub fn open(
+    sa: &mut Sa,
+    lent: &Lent<'_>,
+    frame: &mut Frame<'_>,
+    platform: &mut impl Platform,
+) -> Result<(), DropReason> {
+    let head = Head::parse(frame.octets, frame.len)?;
+    let place = find(sa, lent, part(frame.octets, 0, frame.len), &head).ok_or(DropReason::NoSa)?;
+    let iv_at = place.at + lent.header_len();
+    let from = iv_at + sa.iv_len();
+    let to = place.end.checked_sub(ICV).filter(|to| from <= *to);
+    let to = to.ok_or(DropReason::Malformed)?;
+    // A peer may align otherwise where Diet-ESP is spoken (decision D-05).
+    let form = lent.trailer();
+    if to - from < form.len() || lent.ehc.is_none() && (to - from) & (form.align - 1) != 0 {
+        return Err(DropReason::Malformed);
+    }
+    check_room(lent, frame, (from, to, head.upper_at))?;
+    let number = number(sa, lent, place.shown)?;
+    sa.seen().check(number)?;
+
+    verify(sa, frame.octets, (iv_at, from, to), (number, platform))?;
+    let mut window = sa.seen();
+    window.mark(number);
+    (sa.number, sa.word) = (window.top, window.seen);
+
+    let done = restore(lent, frame, (&head, from, to), number);
+    if done.is_err() {
+        part_mut(frame.octets, from, to).fill(0);
+    }
+    done
+}
+
+/// The full number of a packet.
+fn number(sa: &Sa, lent: &Lent<'_>, shown: u64) -> Result<u64, DropReason> {
+    let (_, sn_lsb) = lent.lsb();
+    let [.., a, b, c, d] = Sn64(shown).low_bits(sn_lsb).to_be_bytes();
+    let low = u32::from_be_bytes([a, b, c, d]);
+    #[cfg(feature = "mote-diet-esp")]
+    if let Some(ehc) = lent.ehc {
+        let late = if sa.window == 0 {
+            ehc.reorder
+        } else {
+            sa.window
+        };
+        let top = Sn64(sa.number);
+        let sn = crate::diet_esp::reconstruct((low, sn_lsb), top, u64::from(late), sa.esn())?;
+        return Ok(sn.0);
+    }
+    sa.seen().infer(low, sa.esn())
+}
+
+/// What the headers need, before anything moves.
+fn check_room(
+    lent: &Lent<'_>,
+    frame: &Frame<'_>,
+    (from, to, kept): (usize, usize, usize),
+) -> Result<(), DropReason> {
+    #[cfg(feature = "mote-diet-esp")]
+    if lent.ehc.is_some_and(|ehc| ehc.compresses_inner()) {
+        let kept = if lent.is_tunnel() { 0 } else { kept };
+        if kept + to - from + super::ehc::MAX_GROWTH > frame.octets.len() {
+            return Err(DropReason::NoRoom);
+        }
+    }
+    let _ = (lent, frame, from, to, kept);
+    Ok(())
+}
+
+/// ICV and decryption; where it does not verify the packet is as it was.
+fn verify(
+    sa: &Sa,
+    packet: &mut [u8],
+    (iv_at, from, to): (usize, usize, usize),
+    (number, platform): (u64, &mut impl Platform),
+) -> Result<(), DropReason> {
+    let numbers = sa.numbers(number);
+    let sent = part(packet, iv_at, from).first_chunk();
+    let implicit = numbers.sn.0;
+    let iv = sent.map_or(implicit, |iv| u64::from_be_bytes(*iv));
+    let about = Packet {
+        salt: sa.salt,
+        iv,
+        numbers,
+    };
+    let received = part(packet, to, to + ICV).first_chunk().copied();
+    let received = received.ok_or(DropReason::Malformed)?;
+    platform.key(&sa.key);
+    let expected = ccm(platform, &about, (part_mut(packet, from, to), Way::Open));
+    if same(&expected, &received) {
+        return Ok(());
+    }
+    platform.key(&sa.key);
+    ccm(platform, &about, (part_mut(packet, from, to), Way::Seal));
+    Err(DropReason::Integrity)
+}
+
+/// Padding, dummy packets, the packet that was protected.
+fn restore(
+    lent: &Lent<'_>,
+    frame: &mut Frame<'_>,
+    (head, from, to): (&Head, usize, usize),
+    number: u64,
+) -> Result<(), DropReason> {
+    let packet = &mut *frame.octets;
+    let tunnel = lent.is_tunnel();
+    let trailer = lent.trailer().read(part(packet, from, to))?;
+    let end = from + trailer.payload_len;
+    let next_header = next_header(lent, trailer.next_header)?;
+    let mut start = from;
+    let kept = if tunnel { 0 } else { head.upper_at };
+    #[cfg(feature = "mote-tunnel")]
+    let outer_class = super::head::traffic_class(packet);
+    #[cfg(feature = "mote-diet-esp")]
+    let restored = match lent.ehc.filter(|ehc| ehc.compresses_inner()) {
+        Some(ehc) => {
+            let restored = ehc.restore(packet, (from, end), (tunnel, next_header, number))?;
+            start += restored.residue;
+            Some(restored)
+        }
+        None => None,
+    };
+    #[cfg(feature = "mote-diet-esp")]
+    let grown = restored.as_ref().map_or(0, |restored| restored.len);
+    #[cfg(not(feature = "mote-diet-esp"))]
+    let grown = 0;
+    let _ = number;
+    let mut total = kept + grown + end - start;
+    if total > usize::from(u16::MAX) {
+        return Err(DropReason::BadInner);
+    }
+    shift(packet, (start, end), kept + grown);
+    #[cfg(feature = "mote-diet-esp")]
+    if let Some(restored) = &restored {
+        super::octets::put(packet, kept, part(&restored.header, 0, grown));
+    }
+    #[cfg(feature = "mote-tunnel")]
+    if tunnel {
+        total = take_inner(lent, packet, (next_header, total), outer_class)?;
+    } else {
+        rewrite(packet, (head.upper_name_at, next_header), total);
+    }
+    #[cfg(not(feature = "mote-tunnel"))]
+    rewrite(packet, (head.upper_name_at, next_header), total);
+    let inner = Head::parse(packet, total).map_err(|_| DropReason::BadInner)?;
+    total = total.min(inner.total);
+    #[cfg(feature = "mote-diet-esp")]
+    if lent.ehc.is_some_and(|ehc| !ehc.admits(packet, &inner)) {
+        part_mut(packet, 0, total).fill(0);
+        return Err(DropReason::Selector);
+    }
+    frame.len = total;
+    Ok(())
+}
+
+/// What the protected octets are, said or known; a dummy packet ends here.
+fn next_header(lent: &Lent<'_>, said: Option<u8>) -> Result<u8, DropReason> {
+    #[cfg(feature = "mote-diet-esp")]
+    let known = lent.ehc.and_then(|ehc| ehc.next_header(lent.is_tunnel()));
+    #[cfg(not(feature = "mote-diet-esp"))]
+    let known = None;
+    let _ = lent;
+    match (said, known) {
+        (Some(proto::NO_NEXT), _) => Err(DropReason::Dummy),
+        (Some(said), Some(known)) if said != known => Err(DropReason::BadInner),
+        (Some(name), _) | (None, Some(name)) => Ok(name),
+        (None, None) => Err(DropReason::Internal),
+    }
+}
+
+/// Tunnel: the whole packet that was inside (RFC 4303 s3.4.4.1), its octets told;
+/// what is behind its own length is TFC padding.
+#[cfg(feature = "mote-tunnel")]
+fn take_inner(
+    lent: &Lent<'_>,
+    packet: &mut [u8],
+    (next_header, total): (u8, usize),
+    outer_class: u8,
+) -> Result<usize, DropReason> {
+    let version = match next_header {
+        proto::IPV6 => 6,
+        #[cfg(feature = "mote-ipv4")]
+        proto::IPV4 => 4,
+        _ => return Err(DropReason::BadInner),
+    };
+    if octet(packet, 0) >> 4 != version {
+        return Err(DropReason::BadInner);
+    }
+    let head = Head::parse(packet, total).map_err(|_| DropReason::BadInner)?;
+    #[cfg(feature = "mote-diet-esp")]
+    let lower = lent
+        .ehc
+        .is_some_and(|ehc| ehc.compresses_inner() && ehc.ecn_cda == 1);
+    #[cfg(not(feature = "mote-diet-esp"))]
+    let lower = false;
+    let ignored = lent.path.is_none_or(|path| path.no_ecn != 0);
+    if !lower && !ignored {
+        let inner = super::head::traffic_class(packet);
+        let ecn = crate::esp::ecn::decapsulate(inner, outer_class)?;
+        super::head::set_ecn(packet, ecn);
+    }
+    Ok(head.total)
+}
