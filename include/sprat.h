@@ -624,23 +624,28 @@ typedef struct sprat_mote_sa {
 } sprat_mote_sa;
 
 /*
+ AES-128 of the platform: encrypts the block of 16 octets in place. key (16
+ octets) comes with the first block of a packet and is NULL with its further
+ blocks: the same key as before, and nobody else may have loaded another one
+ meanwhile.
+ */
+typedef void (*sprat_mote_aes128)(const uint8_t *key, uint8_t *block);
+
+/*
+ Makes number durable for this SPI before it returns 0. Any other result: it is
+ not, and the packet is refused with SPRAT_DROP_SN_UNRESERVED.
+ */
+typedef int32_t (*sprat_mote_store)(void *context, uint32_t spi, uint64_t number);
+
+/*
  What the platform provides, for any number of SAs. Constant; must outlive
  them.
  */
 typedef struct sprat_mote_port {
-    /*
-     AES-128: encrypts the block of 16 octets in place. key (16 octets) comes
-     with the first block of a packet and is NULL with its further blocks: the
-     same key as before, and nobody else may have loaded another one meanwhile.
-     NULL: the library's own AES, where it was built in.
-     */
-    void (*aes128)(const uint8_t *key, uint8_t *block);
-    /*
-     Makes number durable for this SPI before it returns 0. Any other result:
-     it is not, and the packet is refused with SPRAT_DROP_SN_UNRESERVED.
-     NULL: numbers are not kept, so the SA must not outlive the power.
-     */
-    int32_t (*store)(void *context, uint32_t spi, uint64_t number);
+    /* NULL: the library's own AES, where it was built in. */
+    sprat_mote_aes128 aes128;
+    /* NULL: numbers are not kept, so the SA must not outlive the power. */
+    sprat_mote_store store;
     /* Handed to store. */
     void *context;
     /*
@@ -832,18 +837,26 @@ typedef struct sprat_mote_flow {
     uint8_t reserved[3];
 } sprat_mote_flow;
 
+/* Reads the record in slot into the 16 octets at record; 0 = done. */
+typedef int32_t (*sprat_mote_nvm_read)(void *context, uint32_t slot, uint8_t *record);
+
+/*
+ Writes the 16 octets at record to slot, so that they are there before 0 is
+ returned. Power that fails meanwhile may spoil this slot, and no other.
+ */
+typedef int32_t (*sprat_mote_nvm_write)(void *context,
+                                        uint32_t slot,
+                                        const uint8_t *record);
+
 /*
  Stable storage in records of 16 octets, for sprat_mote_nvm_load() and
  sprat_mote_nvm_store().
  */
 typedef struct sprat_mote_nvm {
-    /* Reads the record in slot into the 16 octets; 0 = done. */
-    int32_t (*read)(void *context, uint32_t slot, uint8_t *record);
-    /*
-     Writes it, so that it is there before 0 is returned. Power that fails
-     meanwhile may spoil this slot, and no other.
-     */
-    int32_t (*write)(void *context, uint32_t slot, const uint8_t *record);
+    /* Reads. */
+    sprat_mote_nvm_read read;
+    /* Writes. */
+    sprat_mote_nvm_write write;
     /* Handed to both. */
     void *context;
 } sprat_mote_nvm;

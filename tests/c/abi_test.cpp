@@ -18,7 +18,7 @@ unsigned checks_made, checks_failed;
 namespace {
 
 static_assert(std::is_standard_layout<sprat_sa_params>::value, "what C sees");
-static_assert(sizeof(sprat_mote_sa) == SPRAT_MOTE_SA_WORDS * 8, "size of a mote SA");
+static_assert(sizeof(sprat_mote_sa) == 48 + 4 * sizeof(void *), "size of a mote SA");
 
 struct Free {
 	void operator()(sprat_sa *sa) const { sprat_sa_free(sa); }
@@ -419,21 +419,56 @@ void compressed_boundary()
 	CHECK_EQ(sprat_ipsec_sa_ehc(ipsec, 9, &copy), SPRAT_E_NOT_FOUND);
 }
 
+/* Two records that forget nothing. */
+int32_t slot_read(void *context, uint32_t slot, uint8_t *record)
+{
+	std::memcpy(record, static_cast<uint8_t *>(context) + 16 * slot, 16);
+	return 0;
+}
+
+int32_t slot_write(void *context, uint32_t slot, const uint8_t *record)
+{
+	std::memcpy(static_cast<uint8_t *>(context) + 16 * slot, record, 16);
+	return 0;
+}
+
 void motes()
 {
 	sprat_mote_sa tx, rx;
+	sprat_mote_params params{};
+	sprat_mote_flow flow{};
+	uint8_t slots[32] = { 0 };
+	const sprat_mote_nvm nvm{ slot_read, slot_write, slots };
 	uint64_t sn = 0;
-	Room room(ping());
+	Octets packet(ping());
+	uint16_t length = static_cast<uint16_t>(packet.size());
 
-	CHECK_EQ(sprat_mote_sa_init(&tx, 1, 0x1001, 1, key.data(), salt.data(), 0), SPRAT_OK);
-	CHECK_EQ(sprat_mote_sa_init(&rx, 0, 0x1001, 1, key.data(), salt.data(), 0), SPRAT_OK);
-	CHECK_EQ(sprat_mote_seal(&tx, &room.buf), SPRAT_OK);
-	CHECK_EQ(sprat_mote_open(&rx, &room.buf), SPRAT_OK);
-	CHECK(room.packet() == ping());
+	params.spi = 0x1001;
+	params.out = 1;
+	params.implicit_iv = 1;
+	params.window = 64;
+	params.key = key.data();
+	params.salt = salt.data();
+	packet.resize(packet.size() + SPRAT_MOTE_SEAL_ROOM);
+	const uint16_t capacity = static_cast<uint16_t>(packet.size());
+	CHECK_EQ(sprat_mote_flow_of(packet.data(), length, &flow), SPRAT_OK);
+	CHECK(flow.total == length && flow.source == packet.data() + 8 && flow.version == 6);
+	CHECK_EQ(sprat_mote_sa_init(&tx, &params), SPRAT_OK);
+	params.out = 0;
+	CHECK_EQ(sprat_mote_sa_init(&rx, &params), SPRAT_OK);
+	CHECK_EQ(sprat_mote_seal(&tx, packet.data(), &length, capacity), SPRAT_OK);
+	CHECK_EQ(sprat_mote_is_for(&rx, packet.data(), length), 1);
+	CHECK_EQ(sprat_mote_open(&rx, packet.data(), &length, capacity), SPRAT_OK);
+	packet.resize(length);
+	CHECK(packet == ping());
 	CHECK_EQ(sprat_mote_sa_sn(&rx, &sn), SPRAT_OK);
 	CHECK_EQ(sn, 1);
+	CHECK_EQ(sprat_mote_nvm_load(&nvm, 0x1001, 0, &sn), SPRAT_E_NOT_FOUND);
+	CHECK_EQ(sprat_mote_nvm_store(&nvm, 0x1001, 0, 9), SPRAT_OK);
+	CHECK_EQ(sprat_mote_nvm_load(&nvm, 0x1001, 0, &sn), SPRAT_OK);
+	CHECK_EQ(sn, 9);
 	sprat_mote_wipe(&tx);
-	CHECK_EQ(sprat_mote_seal(&tx, &room.buf), SPRAT_E_ARGUMENT);
+	CHECK_EQ(sprat_mote_seal(&tx, packet.data(), &length, length), SPRAT_E_ARGUMENT);
 	sprat_mote_wipe(&rx);
 }
 

@@ -226,3 +226,11 @@ void *widened(union wide *wide, const void *known, size_t size, uint32_t claim, 
 	wide->octets[size] = tail;
 	return wide->octets;
 }
+
+int32_t mote_init(sprat_mote_sa *sa, uint8_t out, uint8_t implicit_iv, uint64_t last_sn)
+{
+	const sprat_mote_params params = { .spi = SPI, .out = out, .implicit_iv = implicit_iv,
+		.window = 64, .key = test_key, .salt = test_key, .last_sn = last_sn };
+
+	return sprat_mote_sa_init(sa, &params);
+}

@@ -14,14 +14,6 @@ struct square {
 	uint16_t len;
 };
 
-int32_t mote_init(sprat_mote_sa *sa, uint8_t out, uint8_t implicit_iv, uint64_t last_sn)
-{
-	const sprat_mote_params params = { .spi = SPI, .out = out, .implicit_iv = implicit_iv,
-		.window = 64, .key = test_key, .salt = test_key, .last_sn = last_sn };
-
-	return sprat_mote_sa_init(sa, &params);
-}
-
 static void mote_make(struct mote *mote, uint8_t out, uint8_t implicit_iv, uint64_t last_sn)
 {
 	memset(mote, 0xee, sizeof *mote);
@@ -280,6 +272,174 @@ static void short_buffers(uint8_t implicit_iv)
 	sprat_mote_wipe(&tx.sa);
 }
 
+/*
+ * Storage of four slots where the power may fail: after `octets_left` octets of
+ * writing, counted over all writes, nothing is written any more and nothing is
+ * said to be. What is half written is as it comes: the new octets, and behind
+ * them the old ones or what an erased flash shows.
+ */
+struct store {
+	uint8_t slots[4][16];
+	uint32_t octets_left;
+	uint8_t erases;
+	uint32_t first_slot;
+	sprat_mote_nvm nvm;
+};
+
+static int32_t store_read(void *context, uint32_t slot, uint8_t *record)
+{
+	const struct store *store = (const struct store *)context;
+
+	if (slot >= 4)
+		return -1;
+	memcpy(record, store->slots[slot], 16);
+	return 0;
+}
+
+static int32_t store_write(void *context, uint32_t slot, const uint8_t *record)
+{
+	struct store *store = (struct store *)context;
+
+	if (slot >= 4 || store->octets_left == 0)
+		return -1;
+	if (store->erases)
+		memset(store->slots[slot], 0xff, 16);
+	for (size_t i = 0; i < 16; i++) {
+		if (store->octets_left == 0)
+			return -1;
+		store->octets_left--;
+		store->slots[slot][i] = record[i];
+	}
+	return 0;
+}
+
+static int32_t keep(void *context, uint32_t spi, uint64_t number)
+{
+	const struct store *store = (const struct store *)context;
+
+	return sprat_mote_nvm_store(&store->nvm, spi, store->first_slot, number);
+}
+
+static uint64_t kept(const struct store *store, uint32_t spi)
+{
+	uint64_t number = 0;
+	const int32_t status = sprat_mote_nvm_load(&store->nvm, spi, store->first_slot, &number);
+
+	CHECK(status == SPRAT_OK || (status == SPRAT_E_NOT_FOUND && number == 0));
+	return number;
+}
+
+/* Seals until nothing goes out any more; the numbers used are marked. */
+static void until_dark(struct store *store, uint8_t *used, size_t most, uint32_t ahead)
+{
+	const sprat_mote_port port = { .store = keep, .context = store, .ahead = ahead };
+	const sprat_mote_params params = { .spi = SPI, .out = 1, .key = test_key, .salt = test_key,
+		.last_sn = kept(store, SPI), .port = &port };
+	sprat_mote_sa sa;
+	uint8_t packet[64];
+	struct square square;
+	const size_t len = udp_packet(packet, 6, 4);
+
+	CHECK_EQ(sprat_mote_sa_init(&sa, &params), SPRAT_OK);
+	for (size_t i = 0; i < 40; i++) {
+		square_set(&square, packet, len);
+		const uint64_t before = mote_sn(&sa);
+		const int32_t status = sprat_mote_seal(&sa, square.octets, &square.len, 512);
+		const uint64_t number = mote_sn(&sa);
+
+		if (status != SPRAT_OK) {
+			CHECK_EQ(status, SPRAT_DROP_SN_UNRESERVED);
+			CHECK(number == before && square.len == len);
+			CHECK(memcmp(square.octets, packet, len) == 0);
+			break;
+		}
+		CHECK(number < most && !used[number]);
+		if (number < most)
+			used[number] = 1;
+	}
+	sprat_mote_wipe(&sa);
+}
+
+/* Power fails at every octet of the writes, and again at every octet of those that follow. */
+static void every_cut(uint8_t erases, uint32_t ahead)
+{
+	enum { OCTETS = 6 * 16 };
+
+	for (uint32_t first = 0; first <= OCTETS; first++) {
+		for (uint32_t second = 0; second <= 40; second++) {
+			struct store store = { .octets_left = first, .erases = erases, .first_slot = 2 };
+			uint8_t used[1024] = { 0 };
+
+			memset(store.slots, 0xff, sizeof store.slots);
+			store.nvm = (sprat_mote_nvm){ store_read, store_write, &store };
+			until_dark(&store, used, sizeof used, ahead);
+			store.octets_left = second;
+			until_dark(&store, used, sizeof used, ahead);
+			store.octets_left = UINT32_MAX;
+			until_dark(&store, used, sizeof used, ahead);
+			/* The power that stays on lets every packet out. */
+			size_t sent = 0;
+			for (size_t i = 0; i < sizeof used; i++)
+				sent += used[i];
+			CHECK(sent >= 40);
+			CHECK(store.slots[0][0] == 0xff && store.slots[1][15] == 0xff);
+		}
+	}
+}
+
+static void storage(void)
+{
+	struct store store = { .octets_left = UINT32_MAX };
+	uint64_t number = 7;
+
+	store.nvm = (sprat_mote_nvm){ store_read, store_write, &store };
+	CHECK_EQ(sprat_mote_nvm_load(NULL, SPI, 0, &number), SPRAT_E_NULL);
+	CHECK_EQ(sprat_mote_nvm_load(&store.nvm, SPI, 0, NULL), SPRAT_E_NULL);
+	CHECK_EQ(sprat_mote_nvm_store(NULL, SPI, 0, 1), SPRAT_E_NULL);
+	CHECK_EQ(sprat_mote_nvm_load(&store.nvm, SPI, 0, &number), SPRAT_E_NOT_FOUND);
+	CHECK_EQ(sprat_mote_nvm_store(&store.nvm, SPI, 9, 1), SPRAT_E_INTERNAL);
+	CHECK_EQ(number, 7);
+	CHECK_EQ(sprat_mote_nvm_store(&store.nvm, SPI, 0, 5), SPRAT_OK);
+	CHECK_EQ(kept(&store, SPI), 5);
+	CHECK_EQ(kept(&store, SPI + 1), 0); /* another SA's record */
+	CHECK_EQ(sprat_mote_nvm_store(&store.nvm, SPI, 0, 9), SPRAT_OK);
+	store.slots[1][3] ^= 1; /* the newer one is spoilt: the older one counts */
+	CHECK_EQ(kept(&store, SPI), 5);
+	store.nvm.read = NULL;
+	CHECK_EQ(kept(&store, SPI), 0);
+	every_cut(0, 3);
+	every_cut(1, 3);
+	every_cut(1, 1);
+}
+
+/* What selectors see of extension headers, and of a source route under way. */
+static void flows(void)
+{
+	static const uint8_t route[] = {
+		0x60, 0, 0, 0, 0, 32, 43, 64,
+		0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, /* source */
+		0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, /* the first hop */
+		50, 2, 3, 1, 0, 0, 0, 0, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9,
+		0, 0, 0x10, 1, 0, 0, 0, 1,
+	};
+	uint8_t packet[sizeof route];
+	sprat_mote_flow flow;
+
+	memcpy(packet, route, sizeof route);
+	CHECK_EQ(sprat_mote_flow_of(packet, sizeof packet, &flow), SPRAT_OK);
+	CHECK(flow.protocol == 50 && flow.upper_at == 64 && flow.total == 72 && flow.version == 6);
+	CHECK(flow.segments_left == 1 && flow.source == packet + 8 && flow.destination == packet + 48);
+	CHECK(flow.has_ports == 0 && flow.fragment == 0);
+	packet[43] = 0; /* it has arrived */
+	CHECK_EQ(sprat_mote_flow_of(packet, sizeof packet, &flow), SPRAT_OK);
+	CHECK(flow.segments_left == 0 && flow.destination == packet + 24);
+	packet[41] = 4; /* beyond the end */
+	CHECK_EQ(sprat_mote_flow_of(packet, sizeof packet, &flow), SPRAT_DROP_NOT_IP);
+	packet[41] = 2;
+	CHECK_EQ(sprat_mote_flow_of(packet, sizeof packet - 1, &flow), SPRAT_DROP_NOT_IP);
+	CHECK_EQ(sprat_mote_flow_of(NULL, 0, &flow), SPRAT_DROP_NOT_IP);
+}
+
 void test_mote(void)
 {
 	CHECK_EQ(sprat_mote_sa_size(), sizeof(sprat_mote_sa));
@@ -292,4 +452,6 @@ void test_mote(void)
 	drops();
 	short_buffers(0);
 	short_buffers(1);
+	storage();
+	flows();
 }

@@ -2,8 +2,9 @@
 //! and UDP (TCP, UDP-Lite, SCTP and IPv4 by features), walked in one loop for
 //! both ways. Tests hold it against the rules and the engine of the hosts.
 
+use super::bits::{bits, checksum, put_bits, sum};
 use super::head::{Head, addresses, is_v4, traffic_class};
-use super::octets::{bits, checksum, octet, part, put, put_bits, set, sum, word};
+use super::octets::{octet, part, put, set, word};
 use crate::error::DropReason;
 use crate::trailer::Form;
 #[cfg(feature = "mote-ipv4")]

@@ -10,6 +10,8 @@
 //! stays as it was received, so that another SA can be tried.
 
 #[cfg(feature = "mote-diet-esp")]
+mod bits;
+#[cfg(feature = "mote-diet-esp")]
 pub mod ehc;
 pub mod head;
 pub mod nvm;

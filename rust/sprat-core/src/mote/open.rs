@@ -166,23 +166,19 @@ fn restore(
     let trailer = lent.trailer().read(part(packet, from, to))?;
     let end = from + trailer.payload_len;
     let next_header = next_header(lent, trailer.next_header)?;
-    let mut start = from;
     let kept = if tunnel { 0 } else { head.upper_at };
     #[cfg(feature = "mote-tunnel")]
     let outer_class = super::head::traffic_class(packet);
     #[cfg(feature = "mote-diet-esp")]
     let restored = match lent.ehc.filter(|ehc| ehc.compresses_inner()) {
-        Some(ehc) => {
-            let restored = ehc.restore(packet, (from, end), (tunnel, next_header, number))?;
-            start += restored.residue;
-            Some(restored)
-        }
+        Some(ehc) => Some(ehc.restore(packet, (from, end), (tunnel, next_header, number))?),
         None => None,
     };
     #[cfg(feature = "mote-diet-esp")]
-    let grown = restored.as_ref().map_or(0, |restored| restored.len);
+    let (residue, grown) = restored.as_ref().map_or((0, 0), |r| (r.residue, r.len));
     #[cfg(not(feature = "mote-diet-esp"))]
-    let grown = 0;
+    let (residue, grown) = (0, 0);
+    let start = from + residue;
     let _ = number;
     let mut total = kept + grown + end - start;
     if total > usize::from(u16::MAX) {

@@ -19,20 +19,26 @@ pub struct sprat_mote_sa {
     pub lent: [*const c_void; 4],
 }
 
+/// AES-128 of the platform: encrypts the block of 16 octets in place. key (16
+/// octets) comes with the first block of a packet and is NULL with its further
+/// blocks: the same key as before, and nobody else may have loaded another one
+/// meanwhile.
+pub type sprat_mote_aes128 = Option<unsafe extern "C" fn(key: *const u8, block: *mut u8)>;
+
+/// Makes number durable for this SPI before it returns 0. Any other result: it is
+/// not, and the packet is refused with SPRAT_DROP_SN_UNRESERVED.
+pub type sprat_mote_store =
+    Option<unsafe extern "C" fn(context: *mut c_void, spi: u32, number: u64) -> i32>;
+
 /// What the platform provides, for any number of SAs. Constant; must outlive
 /// them.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sprat_mote_port {
-    /// AES-128: encrypts the block of 16 octets in place. key (16 octets) comes
-    /// with the first block of a packet and is NULL with its further blocks: the
-    /// same key as before, and nobody else may have loaded another one meanwhile.
     /// NULL: the library's own AES, where it was built in.
-    pub aes128: Option<unsafe extern "C" fn(key: *const u8, block: *mut u8)>,
-    /// Makes number durable for this SPI before it returns 0. Any other result:
-    /// it is not, and the packet is refused with SPRAT_DROP_SN_UNRESERVED.
+    pub aes128: sprat_mote_aes128,
     /// NULL: numbers are not kept, so the SA must not outlive the power.
-    pub store: Option<unsafe extern "C" fn(context: *mut c_void, spi: u32, number: u64) -> i32>,
+    pub store: sprat_mote_store,
     /// Handed to store.
     pub context: *mut c_void,
     /// Numbers that one store reserves, 1 or more. After a restart as many may
@@ -209,17 +215,24 @@ pub struct sprat_mote_flow {
     pub reserved: [u8; 3],
 }
 
+/// Reads the record in slot into the 16 octets at record; 0 = done.
+pub type sprat_mote_nvm_read =
+    Option<unsafe extern "C" fn(context: *mut c_void, slot: u32, record: *mut u8) -> i32>;
+
+/// Writes the 16 octets at record to slot, so that they are there before 0 is
+/// returned. Power that fails meanwhile may spoil this slot, and no other.
+pub type sprat_mote_nvm_write =
+    Option<unsafe extern "C" fn(context: *mut c_void, slot: u32, record: *const u8) -> i32>;
+
 /// Stable storage in records of 16 octets, for sprat_mote_nvm_load() and
 /// sprat_mote_nvm_store().
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sprat_mote_nvm {
-    /// Reads the record in slot into the 16 octets; 0 = done.
-    pub read: Option<unsafe extern "C" fn(context: *mut c_void, slot: u32, record: *mut u8) -> i32>,
-    /// Writes it, so that it is there before 0 is returned. Power that fails
-    /// meanwhile may spoil this slot, and no other.
-    pub write:
-        Option<unsafe extern "C" fn(context: *mut c_void, slot: u32, record: *const u8) -> i32>,
+    /// Reads.
+    pub read: sprat_mote_nvm_read,
+    /// Writes.
+    pub write: sprat_mote_nvm_write,
     /// Handed to both.
     pub context: *mut c_void,
 }
