@@ -1,12 +1,14 @@
 #!/bin/bash
 # build-core.sh --target T [--features "F G"] [--opt z|3]
-#               [--core prebuilt|source] [--immediate-abort] --out FILE.a
+#               [--core prebuilt|source] [--immediate-abort] [--no-builtins] --out FILE.a
 #
 # Builds the mote library, libsprat_mote.a, for the Rust target T. Rust's core
 # library is the one that the toolchain has for T, else it is compiled from the
 # toolchain's own sources, else from Debian's (rust-web-src); --core accepts only
 # one kind. --immediate-abort leaves no panic code in core and in what is built
-# over it; it needs the sources.
+# over it; it needs the sources. --no-builtins leaves out memcpy, 64-bit shifts and
+# their like, which Rust brings along and which the linker would prefer: the C
+# library and libgcc of a firmware have smaller ones, and it has them already.
 #
 # Prints one line: kind of core library and compiler. Ends with 3 if there is no
 # core library. MOTE_CORE=KIND is --core KIND. May be called from any makefile, in parallel as well; output goes
@@ -24,10 +26,11 @@ usage() {
   exit 2
 }
 
-target='' features='' opt=z abort='' out=''
+target='' features='' opt=z abort='' builtins=1 out=''
 while [ $# -gt 0 ]; do
   case $1 in
   --immediate-abort) abort=1; shift; continue ;;
+  --no-builtins) builtins=''; shift; continue ;;
   --*) [ $# -ge 2 ] || usage ;;
   esac
   case $1 in
@@ -82,5 +85,9 @@ env RUSTC="$rustc" RUSTFLAGS="$flags" "${environment[@]}" "$cargo" build --quiet
   -p libsprat-mote --no-default-features --features "$features" --profile mote \
   --target "$target" --target-dir "$dir" "${std[@]}" "${profile[@]}" 9>&-
 cp "$dir/$target/mote/libsprat_mote.a" "$out.$$"
+if [ -z "$builtins" ]; then
+  # All but the crate's own object and what of core is not in there.
+  ar t "$out.$$" | grep -vE '^(sprat_mote|core)-' | xargs ar d "$out.$$"
+fi
 mv -f "$out.$$" "$out"
 echo "core library: $kind, $("$rustc" --version)"
