@@ -9,7 +9,7 @@ export PREFIX DESTDIR
 MOTE_TARGET = $(or $(TARGET),thumbv7m-none-eabi)
 XTASK = scripts/cargo run --quiet --locked -p xtask --
 
-VERBS := setup build install demo test test-slow bench fuzz lint docs screenshot mote size interop header abi layers ci clean help
+VERBS := setup build install demo test test-slow bench fuzz lint docs screenshot mote mote-test size interop header abi layers ci clean help
 .PHONY: $(VERBS)
 
 help: ## this list
@@ -65,6 +65,10 @@ mote: ## the mote library: sizes, instructions (TARGET=thumbv7m-none-eabi)
 	@scripts/setup mote
 	@scripts/mote $(MOTE_TARGET)
 	@scripts/mote-bench $(MOTE_TARGET)
+
+mote-test: ## the mote library in emulated boards: vectors, sizes, stack, cost
+	@scripts/setup mote-test
+	@scripts/run-tests mote glue
 
 size: mote ## the same
 
