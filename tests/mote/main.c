@@ -18,6 +18,15 @@ void (*const used[])(void) = {
     (void (*)(void))sprat_mote_sa_init,
     (void (*)(void))sprat_mote_seal,
     (void (*)(void))sprat_mote_open,
+#ifdef ALL
+    (void (*)(void))sprat_mote_wipe,
+    (void (*)(void))sprat_mote_sa_size,
+    (void (*)(void))sprat_mote_sa_sn,
+    (void (*)(void))sprat_mote_is_for,
+    (void (*)(void))sprat_mote_flow_of,
+    (void (*)(void))sprat_mote_nvm_load,
+    (void (*)(void))sprat_mote_nvm_store,
+#endif
 };
 #endif
 
