@@ -16,7 +16,7 @@ impl Spi {
 
     /// Its `count` low bits (Diet-ESP's esp_spi_lsb), 0-32.
     pub const fn low_bits(self, count: u8) -> u32 {
-        low_bits(self.0 as u64, count) as u32
+        low_bits_32(self.0, count)
     }
 
     /// Reads the four octets of the wire.
@@ -28,6 +28,15 @@ impl Spi {
 impl core::fmt::Display for Spi {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "0x{:08x}", self.0)
+    }
+}
+
+/// The `count` low bits of `value`; all of them from 32 on.
+pub(crate) const fn low_bits_32(value: u32, count: u8) -> u32 {
+    if count >= 32 {
+        value
+    } else {
+        value & ((1 << count) - 1)
     }
 }
 

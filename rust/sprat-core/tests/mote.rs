@@ -200,8 +200,7 @@ impl Both {
             salt: SALT,
             window: 64,
             spi: self.params.spi,
-            sender_id: 0,
-            sender_id_bits: 0,
+            sender: 0,
             flags: Flags(flags),
             number,
             word: if out {

@@ -1,6 +1,6 @@
 //! Bits and checksums of headers: as [`super::octets`], nothing here can fail.
 
-use super::octets::{octet, set, word};
+use super::octets::{octet, put, word};
 
 /// Sum of 16-bit words for the Internet checksum (RFC 1071), carries not added; an
 /// odd last octet is the high half of a word.
@@ -31,9 +31,6 @@ pub fn bits(octets: &[u8], at: usize, count: u8) -> u8 {
 /// Writes `count` bits (at most 8) to where all bits are 0.
 pub fn put_bits(octets: &mut [u8], at: usize, (count, value): (u8, u8)) {
     let pair = u16::from_be_bytes([value << (8 - count), 0]) >> (at % 8);
-    let [high, low] = pair.to_be_bytes();
-    for (i, more) in [high, low].into_iter().enumerate() {
-        let kept = octet(octets, at / 8 + i);
-        set(octets, at / 8 + i, kept | more);
-    }
+    let there = word(octets, at / 8);
+    put(octets, at / 8, &(there | pair).to_be_bytes());
 }

@@ -3,8 +3,8 @@
 //! both ways. Tests hold it against the rules and the engine of the hosts.
 
 use super::bits::{bits, checksum, put_bits, sum};
-use super::head::{Head, addresses, is_v4, traffic_class};
-use super::octets::{octet, part, put, set, word};
+use super::head::{Head, addresses, class_and_flow, hop_limit_at, is_v4};
+use super::octets::{long, octet, part, put, set, word};
 use crate::error::DropReason;
 use crate::trailer::Form;
 #[cfg(feature = "mote-ipv4")]
@@ -167,6 +167,20 @@ fn is_extension(protocol: u8) -> bool {
     matches!(protocol, 0 | 43 | 44 | 51 | 60 | 135 | 139 | 140)
 }
 
+/// Whether an address is none below `first` and none above `last`.
+fn within(address: &[u8], first: &[u8; 16], last: &[u8; 16]) -> bool {
+    // Whether it is still equal to either, octet by octet.
+    let (mut at_first, mut at_last) = (true, true);
+    for ((octet, first), last) in address.iter().zip(first).zip(last) {
+        if at_first && octet < first || at_last && octet > last {
+            return false;
+        }
+        at_first &= octet == first;
+        at_last &= octet == last;
+    }
+    true
+}
+
 /// Leading bits that two values of `octets` octets share.
 fn shared(first: &[u8], last: &[u8]) -> u8 {
     let mut count = 0;
@@ -197,39 +211,34 @@ struct Field<'a> {
     sent: u8,
 }
 
-/// Compressed headers: nothing has been changed yet.
-pub struct Elided {
-    /// What is sent instead.
-    pub residue: [u8; MAX_HEADER],
-    /// Octets of it.
-    pub len: usize,
-    /// Octets of header that it stands for.
+/// Headers on one side, and what stands for them on the other.
+pub struct Headers {
+    /// Compressing: the residue. Restoring: the headers.
+    pub octets: [u8; MAX_HEADER],
+    /// Octets of residue.
+    pub residue: usize,
+    /// Octets of header.
     pub header: usize,
 }
 
-impl Elided {
-    /// Nothing left out.
-    pub const NONE: Elided = Elided {
-        residue: [0; MAX_HEADER],
-        len: 0,
+impl Headers {
+    /// None.
+    pub const NONE: Headers = Headers {
+        octets: [0; MAX_HEADER],
+        residue: 0,
         header: 0,
     };
-}
-
-/// Restored headers.
-pub struct Restored {
-    /// The headers.
-    pub header: [u8; MAX_HEADER],
-    /// Octets of them.
-    pub len: usize,
-    /// Octets of residue that they stand for.
-    pub residue: usize,
 }
 
 impl Ehc {
     /// Whether inner headers are compressed.
     pub fn compresses_inner(&self) -> bool {
         self.iipc_profile == 0
+    }
+
+    /// Inner packets are IPv4.
+    fn is_v4(&self) -> bool {
+        cfg!(feature = "mote-ipv4") && self.ip_version == 4
     }
 
     /// Octets of SPI and Sequence Number on the wire.
@@ -239,11 +248,11 @@ impl Ehc {
 
     /// What a Next Header that is not sent stands for; `None` if any.
     pub fn next_header(&self, tunnel: bool) -> Option<u8> {
-        match (tunnel, self.ip_version, self.protocol) {
-            (true, 4, _) => Some(proto::IPV4),
-            (true, ..) => Some(proto::IPV6),
-            (false, _, 0) => None,
-            (false, _, protocol) => Some(protocol),
+        match (tunnel, self.protocol) {
+            (true, _) if self.is_v4() => Some(proto::IPV4),
+            (true, _) => Some(proto::IPV6),
+            (false, 0) => None,
+            (false, protocol) => Some(protocol),
         }
     }
 
@@ -260,6 +269,8 @@ impl Ehc {
         }
     }
 
+    // Inlined into the loop it would be taken apart and made larger.
+    #[inline(never)]
     fn field<'a>(&'a self, by: By, len: u8, made: &'a mut [u8; 2]) -> Field<'a> {
         let (known, value): (u8, &[u8]) = match by {
             By::Made => {
@@ -270,7 +281,7 @@ impl Ehc {
                 };
             }
             By::Version => {
-                *made = [self.ip_version << 4, 0];
+                *made = [if self.is_v4() { 4 << 4 } else { 6 << 4 }, 0];
                 (4, made)
             }
             By::Dscp if self.dscp_cda == 1 => {
@@ -329,14 +340,6 @@ impl Ehc {
         }
     }
 
-    /// Bits of an index into the DSCP list; 0 if it is no mapping.
-    fn index_bits(&self) -> u8 {
-        match self.dscp_cda {
-            2 => 8 - u8::try_from(self.dscp_count.saturating_sub(1).leading_zeros()).unwrap_or(0),
-            _ => 0,
-        }
-    }
-
     /// Walks `rows` through `header` and `residue`: with `restore` from the residue
     /// to the header, which is zeroed, else the other way.
     fn walk(
@@ -348,9 +351,8 @@ impl Ehc {
     ) -> Result<(), DropReason> {
         for (len, by) in rows {
             let (len, by) = (*len, *by);
-            let index = self.index_bits();
-            if by == By::Dscp && index != 0 {
-                self.mapped((header, residue), at, (index, restore))?;
+            if by == By::Dscp && self.dscp_cda == 2 && self.dscp_count > 1 {
+                self.mapped((header, residue), at, restore)?;
                 continue;
             }
             let mut made = [0; 2];
@@ -390,12 +392,16 @@ impl Ehc {
     }
 
     /// The DSCP as an index into the list.
+    #[inline(never)]
     fn mapped(
         &self,
         (header, residue): (&mut [u8], &mut [u8]),
         at: &mut At,
-        (index_bits, restore): (u8, bool),
+        restore: bool,
     ) -> Result<(), DropReason> {
+        // The fewest bits that hold every index (RFC 8724 s7.4.5).
+        let last = self.dscp_count.saturating_sub(1);
+        let index_bits = 8 - u8::try_from(last.leading_zeros()).unwrap_or(0);
         let list = part(&self.dscp_list, 0, usize::from(self.dscp_count));
         if restore {
             let index = bits(residue, at.residue, index_bits);
@@ -418,9 +424,7 @@ impl Ehc {
             By::Version => DropReason::EhcVersion,
             By::Dscp => DropReason::EhcDscp,
             By::FlowLabel => DropReason::EhcFlowLabel,
-            By::Protocol
-                if self.ip_version == 6 && is_extension(octet(header, v6::NEXT_HEADER)) =>
-            {
+            By::Protocol if !self.is_v4() && is_extension(octet(header, v6::NEXT_HEADER)) => {
                 DropReason::EhcExtension
             }
             By::Protocol => DropReason::EhcProtocol,
@@ -431,7 +435,7 @@ impl Ehc {
 
     fn ip_rows(&self) -> (&'static [Row], usize) {
         #[cfg(feature = "mote-ipv4")]
-        if self.ip_version == 4 {
+        if self.is_v4() {
             return (IPV4, IPV4_LEN);
         }
         (IPV6, IPV6_LEN)
@@ -440,17 +444,15 @@ impl Ehc {
     /// Whether the selector admits the packet (RFC 4301 s4.4.1.1).
     pub fn admits(&self, packet: &[u8], head: &Head) -> bool {
         let (len, source, destination) = addresses(packet);
-        let within = |from: usize, first: &[u8; 16], last: &[u8; 16]| {
-            let address = part(packet, from, from + len);
-            address >= part(first, 0, len) && address <= part(last, 0, len)
-        };
+        let source = part(packet, source, source + len);
+        let destination = part(packet, destination, destination + len);
         let ports = head.ports(packet);
         let port = |[first, last]: [u16; 2], port: Option<u16>| match port {
             Some(port) => first <= port && port <= last,
             None => first == 0 && last == u16::MAX,
         };
         (self.protocol == 0 || self.protocol == head.protocol)
-            && (is_v4(packet) == (self.ip_version == 4))
+            && is_v4(packet) == self.is_v4()
             && within(source, &self.source_first, &self.source_last)
             && within(destination, &self.destination_first, &self.destination_last)
             && port(self.source_ports, ports.map(|(source, _)| source))
@@ -466,7 +468,7 @@ impl Ehc {
         &self,
         packet: &mut [u8],
         (head, tunnel): (&Head, bool),
-        elided: &mut Elided,
+        elided: &mut Headers,
     ) -> Result<(), DropReason> {
         let mut protocol = octet(packet, head.insert_name_at);
         let mut from = head.insert_at;
@@ -478,14 +480,14 @@ impl Ehc {
             });
         }
         // What is not read on the other side is taken for what was agreed.
-        if tunnel && octet(packet, 0) >> 4 != self.ip_version {
+        if tunnel && is_v4(packet) != self.is_v4() {
             return Err(DropReason::EhcVersion);
         }
         if self.compresses_inner() {
             if tunnel {
                 self.check_shape(packet)?;
                 let (rows, len) = self.ip_rows();
-                self.walk(rows, (packet, &mut elided.residue), &mut at, false)?;
+                self.walk(rows, (packet, &mut elided.octets), &mut at, false)?;
                 from = len;
                 protocol = octet(packet, name_at(self.ip_version));
                 elided.header = len;
@@ -496,12 +498,12 @@ impl Ehc {
             }
             at.header = 0;
             let segment = packet.get_mut(from..).unwrap_or(&mut []);
-            self.walk(rows, (segment, &mut elided.residue), &mut at, false)?;
+            self.walk(rows, (segment, &mut elided.octets), &mut at, false)?;
             if len != 0 && self.no_guard == 0 {
                 guard(packet, (from, head.total), (protocol, checksum_at))?;
             }
             elided.header += len;
-            elided.len = at.residue.div_ceil(8);
+            elided.residue = at.residue.div_ceil(8);
         }
         if self.admits(packet, head) {
             Ok(())
@@ -513,7 +515,7 @@ impl Ehc {
     /// What makes the fixed rule of an IPv4 header impossible.
     fn check_shape(&self, packet: &[u8]) -> Result<(), DropReason> {
         #[cfg(feature = "mote-ipv4")]
-        if self.ip_version == 4 {
+        if self.is_v4() {
             if octet(packet, 0) & 0x0f != 5 {
                 return Err(DropReason::EhcOptions);
             }
@@ -539,27 +541,23 @@ impl Ehc {
         packet: &mut [u8],
         (from, end): (usize, usize),
         (tunnel, next_header, sn): (bool, u8, u64),
-    ) -> Result<Restored, DropReason> {
-        let mut restored = Restored {
-            header: [0; MAX_HEADER],
-            len: 0,
-            residue: 0,
-        };
+        restored: &mut Headers,
+    ) -> Result<(), DropReason> {
         let mut at = At::default();
         let mut protocol = next_header;
         let residue = packet.get_mut(from..end).unwrap_or(&mut []);
         if tunnel {
             let (rows, len) = self.ip_rows();
-            self.walk(rows, (&mut restored.header, residue), &mut at, true)?;
-            restored.len = len;
-            protocol = octet(&restored.header, name_at(self.ip_version));
+            self.walk(rows, (&mut restored.octets, residue), &mut at, true)?;
+            restored.header = len;
+            protocol = octet(&restored.octets, name_at(self.ip_version));
         }
         let (rows, len, checksum_at) = transport(protocol).ok_or(DropReason::Unsupported)?;
-        let ip_len = restored.len;
+        let ip_len = restored.header;
         at.header = 0;
-        let space = restored.header.get_mut(ip_len..).unwrap_or(&mut []);
+        let space = restored.octets.get_mut(ip_len..).unwrap_or(&mut []);
         self.walk(rows, (space, residue), &mut at, true)?;
-        restored.len += len;
+        restored.header += len;
         restored.residue = at.residue.div_ceil(8);
         let payload_at = from + restored.residue;
         if payload_at > end {
@@ -567,12 +565,12 @@ impl Ehc {
         }
         let payload = part(packet, payload_at, end);
         if ip_len != 0 {
-            self.fill_ip(&mut restored, packet, (payload.len(), sn))?;
+            self.fill_ip(restored, packet, (payload.len(), sn))?;
         }
         let segment = len + payload.len();
         let stated = u16::try_from(segment).map_err(|_| DropReason::BadInner)?;
         if len != 0 {
-            let Restored { header, .. } = &mut restored;
+            let header = &mut restored.octets;
             if checksum_at == 6 {
                 put(header, ip_len + 4, &stated.to_be_bytes());
             }
@@ -587,84 +585,71 @@ impl Ehc {
                 (protocol, checksum_at, start),
             );
         }
-        Ok(restored)
+        Ok(())
     }
 
-    /// Length, and what the outer header tells or is made here.
+    /// The bits of [`class_and_flow`] that are the outer header's.
+    pub fn lower(&self) -> u32 {
+        let dscp = if self.dscp_cda == 1 { 0x3f << 22 } else { 0 };
+        let ecn = if self.ecn_cda == 1 { 3 << 20 } else { 0 };
+        let flow = if self.flow_label_cda == 1 {
+            0xf_ffff
+        } else {
+            0
+        };
+        dscp | ecn | flow
+    }
+
+    /// Length, and what the outer header tells or is made here: bits that are 0 so
+    /// far.
     fn fill_ip(
         &self,
-        restored: &mut Restored,
+        restored: &mut Headers,
         outer: &[u8],
         (payload, sn): (usize, u64),
     ) -> Result<(), DropReason> {
-        let len = restored.len;
-        let header = &mut restored.header;
+        let len = restored.header;
+        let header = &mut restored.octets;
+        let hop = octet(outer, hop_limit_at(outer));
+        let mut made = class_and_flow(outer) & self.lower();
         #[cfg(feature = "mote-ipv4")]
-        if self.ip_version == 4 {
-            return self.fill_v4(header, outer, (len + payload, sn));
+        if self.is_v4() {
+            set(header, v4::TTL, hop);
+            if self.flow_label_cda == 2 {
+                made |= u32::from(word(&sn.to_be_bytes(), 6));
+            }
+            return fill_v4(header, made, len + payload);
         }
+        let _ = sn;
+        set(header, v6::HOP_LIMIT, hop);
         let length = u16::try_from(len - IPV6_LEN + payload).map_err(|_| DropReason::BadInner)?;
         put(header, v6::PAYLOAD_LENGTH, &length.to_be_bytes());
-        let (class, flow, hop) = outer_fields(outer);
-        set(header, v6::HOP_LIMIT, hop);
-        self.put_class(header, class);
-        let flow = match self.flow_label_cda {
-            1 => flow,
-            2 => generated(part(header, 0, len), sn),
-            _ => return Ok(()),
-        };
-        let [_, high, middle, low] = flow.to_be_bytes();
-        let kept = octet(header, 1) & 0xf0;
-        put(header, 1, &[kept | high & 0x0f, middle, low]);
+        if self.flow_label_cda == 2 {
+            made |= generated(header, len);
+        }
+        let made = long(header, 0) | made;
+        put(header, 0, &made.to_be_bytes());
         Ok(())
     }
+}
 
-    #[cfg(feature = "mote-ipv4")]
-    fn fill_v4(
-        &self,
-        header: &mut [u8],
-        outer: &[u8],
-        (total, sn): (usize, u64),
-    ) -> Result<(), DropReason> {
-        if octet(header, 0) & 0x0f != 5 || word(header, v4::FRAGMENT) & (v4::MF | v4::OFFSET) != 0 {
-            return Err(DropReason::BadInner);
-        }
-        let total = u16::try_from(total).map_err(|_| DropReason::BadInner)?;
-        put(header, v4::TOTAL_LENGTH, &total.to_be_bytes());
-        let (class, flow, hop) = outer_fields(outer);
-        set(header, v4::TTL, hop);
-        self.put_class(header, class);
-        let [.., high, low] = match self.flow_label_cda {
-            1 => u64::from(flow),
-            2 => sn,
-            _ => u64::from(word(header, v4::ID)),
-        }
-        .to_be_bytes();
-        put(header, v4::ID, &[high, low]);
-        let sum = checksum(sum(part(header, 0, IPV4_LEN), 0));
-        put(header, v4::CHECKSUM, &sum.to_be_bytes());
-        Ok(())
+/// The fields of an IPv4 header that are made here.
+#[cfg(feature = "mote-ipv4")]
+fn fill_v4(header: &mut [u8], made: u32, total: usize) -> Result<(), DropReason> {
+    if octet(header, 0) & 0x0f != 5 || word(header, v4::FRAGMENT) & (v4::MF | v4::OFFSET) != 0 {
+        return Err(DropReason::BadInner);
     }
-
-    /// The bits of TOS or Traffic Class that the outer header tells.
-    fn put_class(&self, header: &mut [u8], class: u8) {
-        let mut lower = 0;
-        if self.dscp_cda == 1 {
-            lower |= 0xfc;
-        }
-        if self.ecn_cda == 1 {
-            lower |= 3;
-        }
-        // The header's bits are 0 where the outer ones belong.
-        let bits = class & lower;
-        if self.ip_version == 4 {
-            let kept = octet(header, 1);
-            set(header, 1, kept | bits);
-        } else {
-            let (zero, one) = (octet(header, 0), octet(header, 1));
-            put(header, 0, &[zero | bits >> 4, one | bits << 4]);
-        }
+    let total = u16::try_from(total).map_err(|_| DropReason::BadInner)?;
+    put(header, v4::TOTAL_LENGTH, &total.to_be_bytes());
+    let [_, _, high, low] = made.to_be_bytes();
+    let [.., class] = (made >> 20).to_be_bytes();
+    for (at, made) in [(v4::TOS, class), (v4::ID, high), (v4::ID + 1, low)] {
+        let there = octet(header, at);
+        set(header, at, there | made);
     }
+    let sum = checksum(sum(part(header, 0, IPV4_LEN), 0));
+    put(header, v4::CHECKSUM, &sum.to_be_bytes());
+    Ok(())
 }
 
 /// The octet of an IP header that names what is behind it.
@@ -677,24 +662,42 @@ fn name_at(version: u8) -> usize {
     v6::NEXT_HEADER
 }
 
-/// Traffic class, flow label (of IPv4 the Identification) and hop limit.
-pub fn outer_fields(packet: &[u8]) -> (u8, u32, u8) {
-    #[cfg(feature = "mote-ipv4")]
-    if is_v4(packet) {
-        let id = u32::from(word(packet, v4::ID));
-        return (octet(packet, v4::TOS), id, octet(packet, v4::TTL));
+/// The flow label that a receiver makes; see [`crate::diet_esp::generate`], whose
+/// hash of addresses, ports and protocol this is.
+fn generated(header: &[u8], len: usize) -> u32 {
+    let protocol = octet(header, v6::NEXT_HEADER);
+    let ports_end = if len > IPV6_LEN {
+        IPV6_LEN + 4
+    } else {
+        IPV6_LEN
+    };
+    let mut hash = 0x811c_9dc5u32;
+    let mut at = v6::SOURCE;
+    loop {
+        let last = at == ports_end;
+        let octet = if last { protocol } else { octet(header, at) };
+        hash = (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193);
+        if last {
+            break;
+        }
+        at += 1;
     }
-    let flow = u32::from(octet(packet, 1) & 0x0f) << 16 | u32::from(word(packet, 2));
-    (traffic_class(packet), flow, octet(packet, v6::HOP_LIMIT))
+    let label = (hash ^ hash >> 20) & 0xf_ffff;
+    label.max(1)
 }
 
-/// The flow label that a receiver makes; see [`crate::diet_esp::generate`].
-fn generated(header: &[u8], sn: u64) -> u32 {
-    crate::diet_esp::generate(&crate::diet_esp::Generate {
-        fid: crate::schc::Fid::FlowLabel,
-        header,
-        sn: crate::num::Sn64(sn),
-    })
+fn is_tcp(protocol: u8) -> bool {
+    cfg!(feature = "mote-tcp") && protocol == proto::TCP
+}
+
+/// Whether a protocol with a rule is UDP.
+fn is_udp(protocol: u8) -> bool {
+    let more = cfg!(any(
+        feature = "mote-udp-lite",
+        feature = "mote-tcp",
+        feature = "mote-sctp"
+    ));
+    !more || protocol == proto::UDP
 }
 
 /// What a transport checksum covers besides the segment of `len` octets.
@@ -720,7 +723,7 @@ fn fill_checksum(
     let words = sum(payload, sum(part(header, at, at + len), pseudo));
     let mut value = checksum(words);
     // In UDP 0 would say "no checksum".
-    if value == 0 && protocol != proto::TCP {
+    if value == 0 && !is_tcp(protocol) {
         value = 0xffff;
     }
     put(header, at + checksum_at, &value.to_be_bytes());
@@ -746,7 +749,7 @@ fn guard(
     let field = word(segment, checksum_at);
     let len = u16::try_from(segment.len()).unwrap_or(0);
     let stated = word(segment, 4);
-    if protocol == proto::UDP {
+    if is_udp(protocol) {
         if stated != len {
             return Err(DropReason::EhcLength);
         }
@@ -754,11 +757,15 @@ fn guard(
             return Ok(());
         }
     }
-    if protocol == proto::UDP_LITE && stated != 0 && stated != len {
+    if cfg!(feature = "mote-udp-lite")
+        && protocol == proto::UDP_LITE
+        && stated != 0
+        && stated != len
+    {
         return Err(DropReason::EhcCoverage);
     }
     // The other form of 0 would not come back.
-    let odd_one = if protocol == proto::TCP { 0xffff } else { 0 };
+    let odd_one = if is_tcp(protocol) { 0xffff } else { 0 };
     let words = sum(segment, pseudo(packet, protocol, len));
     if checksum(words) == 0 && field != odd_one {
         Ok(())

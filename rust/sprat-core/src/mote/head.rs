@@ -1,7 +1,7 @@
 //! The headers of a packet as far as ESP: in few octets of code and stack. What
 //! [`crate::wire::ip`] knows more, a mote has no use for.
 
-use super::octets::{octet, put, set, word};
+use super::octets::{long, octet, put, set, word};
 use crate::error::DropReason;
 #[cfg(feature = "mote-ipv4")]
 use crate::wire::ip::{IPV4_LEN, Version, v4};
@@ -174,10 +174,31 @@ pub fn set_ecn(packet: &mut [u8], ecn: u8) {
     set(packet, 1, octet & !0x30 | (ecn & 3) << 4);
 }
 
-/// TOS or Traffic Class.
-pub fn traffic_class(packet: &[u8]) -> u8 {
+/// Traffic Class and Flow Label, as they stand in the
+/// first word of an IPv6 header; of IPv4 TOS and Identification in their places.
+pub fn class_and_flow(packet: &[u8]) -> u32 {
+    #[cfg(feature = "mote-ipv4")]
     if is_v4(packet) {
-        return octet(packet, 1);
+        return u32::from(octet(packet, v4::TOS)) << 20 | u32::from(word(packet, v4::ID));
     }
-    octet(packet, 0) << 4 | octet(packet, 1) >> 4
+    long(packet, 0) & 0x0fff_ffff
+}
+
+/// Where the Hop Limit or TTL stands.
+pub fn hop_limit_at(packet: &[u8]) -> usize {
+    #[cfg(feature = "mote-ipv4")]
+    if is_v4(packet) {
+        return v4::TTL;
+    }
+    let _ = packet;
+    v6::HOP_LIMIT
+}
+
+/// What the packet is in a tunnel.
+pub fn name(packet: &[u8]) -> u8 {
+    if is_v4(packet) {
+        proto::IPV4
+    } else {
+        proto::IPV6
+    }
 }

@@ -25,7 +25,7 @@ pub use open::{is_for, open};
 pub use seal::seal;
 
 use crate::crypto::{Blocks, Numbers};
-use crate::num::{Sn64, Spi};
+use crate::num::{Sn64, Spi, low_bits_32};
 use crate::trailer::Form;
 use window::Window;
 
@@ -78,10 +78,9 @@ pub struct Sa {
     pub window: u8,
     /// 256 or more.
     pub spi: Spi,
-    /// This sender among several, in the upper bits of the IV (RFC 6054).
-    pub sender_id: u16,
-    /// Bits of it: 0, 8 or 16.
-    pub sender_id_bits: u8,
+    /// With [`Flags::SENDERS`] the upper 16 bits of the IV: this sender's identifier
+    /// of 8 or 16 bits and zeros (RFC 6054).
+    pub sender: u16,
     /// Direction and formats.
     pub flags: Flags,
     /// Sending: the number used last. Receiving: the highest verified.
@@ -101,6 +100,8 @@ impl Flags {
     pub const IMPLICIT_IV: u8 = 2;
     /// Numbers of 64 bits.
     pub const ESN: u8 = 4;
+    /// One of several senders.
+    pub const SENDERS: u8 = 8;
 
     /// Whether `flag` is set.
     pub fn has(self, flag: u8) -> bool {
@@ -220,5 +221,6 @@ impl<'a> Lent<'a> {
 /// SPI and Sequence Number as they stand on the wire, the low bits of either: a
 /// number whose lowest octets they are.
 fn on_wire((spi, number): (Spi, u64), (spi_lsb, sn_lsb): (u8, u8)) -> u64 {
-    u64::from(spi.low_bits(spi_lsb)) << sn_lsb | Sn64(number).low_bits(sn_lsb)
+    let sn = low_bits_32(Sn64(number).low(), sn_lsb);
+    u64::from(spi.low_bits(spi_lsb)) << sn_lsb | u64::from(sn)
 }

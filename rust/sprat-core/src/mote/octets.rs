@@ -1,5 +1,6 @@
 //! Octets of a packet whose lengths have been checked before: what is
-//! outside reads as 0 and cannot be written, so nothing here can fail.
+//! outside reads as 0 and cannot be written, so nothing here can fail. What is
+//! called from many places is kept out of line, since flash is dear.
 
 /// The octet at `at`.
 pub fn octet(octets: &[u8], at: usize) -> u8 {
@@ -18,6 +19,11 @@ pub fn word(octets: &[u8], at: usize) -> u16 {
     u16::from_be_bytes([octet(octets, at), octet(octets, at + 1)])
 }
 
+/// The 32-bit number at `at`.
+pub fn long(octets: &[u8], at: usize) -> u32 {
+    u32::from(word(octets, at)) << 16 | u32::from(word(octets, at + 2))
+}
+
 /// Writes `value` at `at`, most significant octet first.
 pub fn put(octets: &mut [u8], at: usize, value: &[u8]) {
     for (to, from) in octets.iter_mut().skip(at).zip(value) {
@@ -26,11 +32,13 @@ pub fn put(octets: &mut [u8], at: usize, value: &[u8]) {
 }
 
 /// The octets from `from` to `to`.
+#[inline(never)]
 pub fn part(octets: &[u8], from: usize, to: usize) -> &[u8] {
     octets.get(from..to).unwrap_or(&[])
 }
 
 /// The same, to be written.
+#[inline(never)]
 pub fn part_mut(octets: &mut [u8], from: usize, to: usize) -> &mut [u8] {
     octets.get_mut(from..to).unwrap_or(&mut [])
 }

@@ -1,13 +1,11 @@
 //! Opening: RFC 4303 s3.4 in its order. Nothing moves before the ICV verifies.
 
 use super::head::{Head, rewrite};
-#[cfg(feature = "mote-tunnel")]
-use super::octets::octet;
 use super::octets::{part, part_mut, shift, word};
-use super::{Flags, Frame, Lent, Platform, Sa, UDP_LEN, on_wire};
+use super::{Flags, Frame, Lent, Platform, Sa, UDP_LEN};
 use crate::crypto::{ICV, Packet, Way, ccm, same};
 use crate::error::DropReason;
-use crate::num::Sn64;
+use crate::num::{Sn64, low_bits_32};
 use crate::wire::ip::proto;
 
 /// Where ESP stands in a received packet, and what shows of it: SPI and Sequence
@@ -41,8 +39,8 @@ fn find(sa: &Sa, lent: &Lent<'_>, packet: &[u8], head: &Head) -> Option<Place> {
     }
     let octets = part(packet, at, at + header).iter();
     let shown = octets.fold(0, |shown, octet| shown << 8 | u64::from(*octet));
-    let (_, sn_lsb) = lent.lsb();
-    let spi = on_wire((sa.spi, 0), lent.lsb()) >> sn_lsb;
+    let (spi_lsb, sn_lsb) = lent.lsb();
+    let spi = u64::from(sa.spi.low_bits(spi_lsb));
     (shown >> sn_lsb == spi).then_some(Place { at, end, shown })
 }
 
@@ -93,8 +91,7 @@ pub fn open(
 /// The full number of a packet.
 fn number(sa: &Sa, lent: &Lent<'_>, shown: u64) -> Result<u64, DropReason> {
     let (_, sn_lsb) = lent.lsb();
-    let [.., a, b, c, d] = Sn64(shown).low_bits(sn_lsb).to_be_bytes();
-    let low = u32::from_be_bytes([a, b, c, d]);
+    let low = low_bits_32(Sn64(shown).low(), sn_lsb);
     #[cfg(feature = "mote-diet-esp")]
     if let Some(ehc) = lent.ehc {
         let late = if sa.window == 0 {
@@ -168,14 +165,20 @@ fn restore(
     let next_header = next_header(lent, trailer.next_header)?;
     let kept = if tunnel { 0 } else { head.upper_at };
     #[cfg(feature = "mote-tunnel")]
-    let outer_class = super::head::traffic_class(packet);
+    let outer_class = class(packet);
     #[cfg(feature = "mote-diet-esp")]
-    let restored = match lent.ehc.filter(|ehc| ehc.compresses_inner()) {
-        Some(ehc) => Some(ehc.restore(packet, (from, end), (tunnel, next_header, number))?),
-        None => None,
-    };
+    let mut restored = super::ehc::Headers::NONE;
     #[cfg(feature = "mote-diet-esp")]
-    let (residue, grown) = restored.as_ref().map_or((0, 0), |r| (r.residue, r.len));
+    if let Some(ehc) = lent.ehc.filter(|ehc| ehc.compresses_inner()) {
+        ehc.restore(
+            packet,
+            (from, end),
+            (tunnel, next_header, number),
+            &mut restored,
+        )?;
+    }
+    #[cfg(feature = "mote-diet-esp")]
+    let (residue, grown) = (restored.residue, restored.header);
     #[cfg(not(feature = "mote-diet-esp"))]
     let (residue, grown) = (0, 0);
     let start = from + residue;
@@ -186,19 +189,17 @@ fn restore(
     }
     shift(packet, (start, end), kept + grown);
     #[cfg(feature = "mote-diet-esp")]
-    if let Some(restored) = &restored {
-        super::octets::put(packet, kept, part(&restored.header, 0, grown));
-    }
-    #[cfg(feature = "mote-tunnel")]
-    if tunnel {
-        total = take_inner(lent, packet, (next_header, total), outer_class)?;
-    } else {
+    super::octets::put(packet, kept, part(&restored.octets, 0, grown));
+    if !tunnel {
         rewrite(packet, (head.upper_name_at, next_header), total);
     }
-    #[cfg(not(feature = "mote-tunnel"))]
-    rewrite(packet, (head.upper_name_at, next_header), total);
     let inner = Head::parse(packet, total).map_err(|_| DropReason::BadInner)?;
-    total = total.min(inner.total);
+    // What is behind a packet's own length is TFC padding.
+    total = inner.total;
+    #[cfg(feature = "mote-tunnel")]
+    if tunnel {
+        take_inner(lent, packet, (next_header, outer_class))?;
+    }
     #[cfg(feature = "mote-diet-esp")]
     if lent.ehc.is_some_and(|ehc| !ehc.admits(packet, &inner)) {
         part_mut(packet, 0, total).fill(0);
@@ -223,25 +224,17 @@ fn next_header(lent: &Lent<'_>, said: Option<u8>) -> Result<u8, DropReason> {
     }
 }
 
-/// Tunnel: the whole packet that was inside (RFC 4303 s3.4.4.1), its octets told;
-/// what is behind its own length is TFC padding.
+/// Tunnel: the whole packet that was inside is what it should be (RFC 4303
+/// s3.4.4.1), and takes the outer ECN field over.
 #[cfg(feature = "mote-tunnel")]
 fn take_inner(
     lent: &Lent<'_>,
     packet: &mut [u8],
-    (next_header, total): (u8, usize),
-    outer_class: u8,
-) -> Result<usize, DropReason> {
-    let version = match next_header {
-        proto::IPV6 => 6,
-        #[cfg(feature = "mote-ipv4")]
-        proto::IPV4 => 4,
-        _ => return Err(DropReason::BadInner),
-    };
-    if octet(packet, 0) >> 4 != version {
+    (next_header, outer_class): (u8, u8),
+) -> Result<(), DropReason> {
+    if super::head::name(packet) != next_header {
         return Err(DropReason::BadInner);
     }
-    let head = Head::parse(packet, total).map_err(|_| DropReason::BadInner)?;
     #[cfg(feature = "mote-diet-esp")]
     let lower = lent
         .ehc
@@ -250,9 +243,15 @@ fn take_inner(
     let lower = false;
     let ignored = lent.path.is_none_or(|path| path.no_ecn != 0);
     if !lower && !ignored {
-        let inner = super::head::traffic_class(packet);
-        let ecn = crate::esp::ecn::decapsulate(inner, outer_class)?;
+        let ecn = crate::esp::ecn::decapsulate(class(packet), outer_class)?;
         super::head::set_ecn(packet, ecn);
     }
-    Ok(head.total)
+    Ok(())
+}
+
+/// TOS or Traffic Class.
+#[cfg(feature = "mote-tunnel")]
+fn class(packet: &[u8]) -> u8 {
+    let [.., class] = (super::head::class_and_flow(packet) >> 20).to_be_bytes();
+    class
 }

@@ -1,10 +1,14 @@
 //! Sealing: RFC 4303 s3.3 in its order, every refusal in front.
 
 #[cfg(feature = "mote-diet-esp")]
-use super::ehc::Elided;
-use super::head::{Head, rewrite};
+use super::ehc::Headers;
+#[cfg(feature = "mote-tunnel")]
+use super::head::class_and_flow;
+#[cfg(all(feature = "mote-tunnel", feature = "mote-diet-esp"))]
+use super::head::hop_limit_at;
+use super::head::{Head, name, rewrite};
 use super::octets::{octet, part_mut, put, set, shift};
-use super::{Frame, Lent, Path, Platform, Sa, UDP_LEN, on_wire};
+use super::{Flags, Frame, Lent, Path, Platform, Sa, UDP_LEN, on_wire};
 use crate::crypto::{ICV, Packet, Way, ccm};
 use crate::error::DropReason;
 use crate::num::Sn64;
@@ -50,27 +54,29 @@ pub fn seal(
         return Err(DropReason::Fragment);
     }
     #[cfg(feature = "mote-diet-esp")]
-    let mut elided = Elided::NONE;
+    let mut elided = Headers::NONE;
     #[cfg(feature = "mote-diet-esp")]
     if let Some(ehc) = lent.ehc {
         ehc.compress(frame.octets, (&head, lent.is_tunnel()), &mut elided)?;
     }
     #[cfg(feature = "mote-diet-esp")]
-    let (left_out, residue) = (elided.header, elided.len);
+    let (left_out, residue) = (elided.header, elided.residue);
     #[cfg(not(feature = "mote-diet-esp"))]
     let (left_out, residue) = (0, 0);
     let plan = decide(sa, lent, frame, (&head, left_out, residue))?;
     let number = take(sa, platform)?;
 
     #[cfg(feature = "mote-tunnel")]
-    let outer = outer_fields(lent, frame.octets);
+    let tunnel = lent.path.filter(|_| lent.is_tunnel());
+    #[cfg(feature = "mote-tunnel")]
+    let outer = tunnel.map(|path| (path, outer_fields(lent, path, frame.octets)));
     let packet = &mut *frame.octets;
     shift(packet, (plan.from, plan.end), plan.to);
     #[cfg(feature = "mote-diet-esp")]
     put(
         packet,
         plan.residue_at,
-        super::octets::part(&elided.residue, 0, residue),
+        super::octets::part(&elided.octets, 0, residue),
     );
     // Nothing of what is overwritten here belongs to the headers in front.
     plan.form.write(
@@ -91,8 +97,8 @@ pub fn seal(
     }
     let protocol = put_udp(lent, packet, &plan);
     #[cfg(feature = "mote-tunnel")]
-    if let Some(path) = lent.path.filter(|_| lent.is_tunnel()) {
-        put_outer(packet, (path, outer), (protocol, plan.total));
+    if let Some(outer) = outer {
+        put_outer(packet, outer, (protocol, plan.total));
     } else {
         rewrite(packet, (head.insert_name_at, protocol), plan.total);
     }
@@ -121,7 +127,7 @@ fn decide(
 ) -> Result<Plan, DropReason> {
     let tunnel = lent.is_tunnel();
     let (kept, start, next_header) = match tunnel {
-        true => (outer_len(lent), 0, inner_protocol(frame.octets)),
+        true => (outer_len(lent), 0, name(frame.octets)),
         false => (
             head.insert_at,
             head.insert_at,
@@ -178,9 +184,10 @@ fn take(sa: &mut Sa, platform: &mut impl Platform) -> Result<u64, DropReason> {
 
 /// The IV as a number: the counter, with several senders behind the sender.
 fn iv(sa: &Sa, number: u64) -> u64 {
-    match sa.sender_id_bits {
-        0 => number,
-        bits => u64::from(sa.sender_id) << (64 - u32::from(bits)) | u64::from(Sn64(number).low()),
+    if sa.flags.has(Flags::SENDERS) {
+        u64::from(sa.sender) << 48 | u64::from(Sn64(number).low())
+    } else {
+        number
     }
 }
 
@@ -207,15 +214,6 @@ fn put_udp(lent: &Lent<'_>, packet: &mut [u8], plan: &Plan) -> u8 {
     proto::UDP
 }
 
-/// Next Header of a tunnel.
-fn inner_protocol(packet: &[u8]) -> u8 {
-    if super::head::is_v4(packet) {
-        proto::IPV4
-    } else {
-        proto::IPV6
-    }
-}
-
 /// Octets of a tunnel's outer header.
 fn outer_len(lent: &Lent<'_>) -> usize {
     #[cfg(feature = "mote-ipv4")]
@@ -230,34 +228,22 @@ fn outer_len(lent: &Lent<'_>) -> usize {
 /// copied (RFC 4301 s5.1.2.1, RFC 6040 s4.1); with Diet-ESP also what the receiver
 /// takes from there.
 #[cfg(feature = "mote-tunnel")]
-fn outer_fields(lent: &Lent<'_>, packet: &[u8]) -> (u8, u32, u8) {
-    let (mut class, mut flow, mut hop) = (super::head::traffic_class(packet), 0, 64);
-    if let Some(path) = lent.path {
-        hop = path.hop_limit;
-        if path.no_ecn != 0 {
-            class &= !3;
-        }
-    }
+fn outer_fields(lent: &Lent<'_>, path: &Path, packet: &[u8]) -> (u32, u8) {
+    let copied = 0x3f << 22 | if path.no_ecn == 0 { 3 << 20 } else { 0 };
     #[cfg(feature = "mote-diet-esp")]
     if let Some(ehc) = lent.ehc.filter(|ehc| ehc.compresses_inner()) {
-        let inner = super::ehc::outer_fields(packet);
-        hop = inner.2;
-        if ehc.ecn_cda == 1 {
-            class = inner.0;
-        }
-        if ehc.flow_label_cda == 1 {
-            flow = inner.1;
-        }
+        let fields = class_and_flow(packet) & (copied | ehc.lower());
+        return (fields, octet(packet, hop_limit_at(packet)));
     }
-    flow &= 0xf_ffff;
-    (class, flow, hop)
+    let _ = lent;
+    (class_and_flow(packet) & copied, path.hop_limit)
 }
 
 /// The outer header of a tunnel.
 #[cfg(feature = "mote-tunnel")]
 fn put_outer(
     packet: &mut [u8],
-    (path, (class, flow, hop)): (&Path, (u8, u32, u8)),
+    (path, (fields, hop)): (&Path, (u32, u8)),
     (protocol, total): (u8, usize),
 ) {
     #[cfg(feature = "mote-ipv4")]
@@ -266,6 +252,7 @@ fn put_outer(
         use crate::wire::ip::v4;
         part_mut(packet, 0, IPV4_LEN).fill(0);
         // Never in fragments: the Identification has nothing to keep apart.
+        let [.., class] = (fields >> 20).to_be_bytes();
         put(packet, 0, &[0x45, class]);
         put(packet, v4::FRAGMENT, &v4::DF.to_be_bytes());
         set(packet, v4::TTL, hop);
@@ -276,7 +263,7 @@ fn put_outer(
         return rewrite(packet, (v4::PROTOCOL, protocol), total);
     }
     use crate::wire::ip::v6;
-    let word = 6 << 28 | u32::from(class) << 20 | flow;
+    let word = 6 << 28 | fields;
     put(packet, 0, &word.to_be_bytes());
     set(packet, v6::HOP_LIMIT, hop);
     put(packet, v6::SOURCE, &path.source);

@@ -94,6 +94,7 @@ unsafe fn init(sa: *mut sprat_mote_sa, params: *const sprat_mote_params) -> Stat
         (params.out, Flags::OUT),
         (params.implicit_iv, Flags::IMPLICIT_IV),
         (params.esn, Flags::ESN),
+        (params.sender_id_bits, Flags::SENDERS),
     ] {
         flags |= if yes != 0 { flag } else { 0 };
     }
@@ -104,8 +105,10 @@ unsafe fn init(sa: *mut sprat_mote_sa, params: *const sprat_mote_params) -> Stat
             salt: *salt.first_chunk().ok_or(SPRAT_E_ARGUMENT)?,
             window: params.window,
             spi: Spi(params.spi),
-            sender_id: params.sender_id,
-            sender_id_bits: params.sender_id_bits,
+            sender: match params.sender_id_bits {
+                8 => params.sender_id << 8,
+                _ => params.sender_id,
+            },
             flags: Flags(flags),
             number: params.last_sn,
             word: match (params.out, kept) {
