@@ -242,11 +242,22 @@ counted(sprat_glue *glue, int32_t verdict)
   }
   if(verdict == SPRAT_OK) {
     counters->passed += glue->changed;
-  } else if(verdict > 0 && verdict < SPRAT_DROP_COUNTERS &&
+  } else if(verdict > 0 && verdict < SPRAT_MOTE_DROPS &&
             counters->dropped[verdict] < UINT16_MAX) {
     counters->dropped[verdict]++;
   }
   return verdict;
+}
+
+/* -- Reading a packet -- */
+
+/* What a stack for IPv6 cannot deliver is no packet to it. */
+static int32_t
+flow_of(const packet *p, sprat_mote_flow *flow)
+{
+  int32_t verdict = sprat_mote_flow_of(p->octets, *p->length, flow);
+
+  return verdict == SPRAT_OK && flow->version != 6 ? SPRAT_DROP_NOT_IP : verdict;
 }
 
 /* -- Leaving -- */
@@ -294,7 +305,7 @@ output(sprat_glue *glue, uint8_t stage, const packet *p)
 {
   const sprat_glue_policy *policy;
   sprat_mote_flow flow;
-  int32_t verdict = sprat_mote_flow_of(p->octets, *p->length, &flow);
+  int32_t verdict = flow_of(p, &flow);
 
   if(verdict != SPRAT_OK) {
     return verdict;
@@ -341,7 +352,7 @@ static int32_t
 check_opened(const sprat_glue *glue, const sprat_glue_in *in, const packet *p)
 {
   sprat_mote_flow flow;
-  int32_t verdict = sprat_mote_flow_of(p->octets, *p->length, &flow);
+  int32_t verdict = flow_of(p, &flow);
 
   if(verdict != SPRAT_OK) {
     return verdict;
@@ -425,7 +436,7 @@ input(sprat_glue *glue, const packet *p)
   const sprat_glue_policy *policy;
   sprat_mote_flow flow;
   uint8_t found;
-  int32_t verdict = sprat_mote_flow_of(p->octets, *p->length, &flow);
+  int32_t verdict = flow_of(p, &flow);
 
   if(verdict != SPRAT_OK) {
     return verdict;

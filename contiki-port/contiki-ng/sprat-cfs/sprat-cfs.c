@@ -67,6 +67,13 @@ sprat_cfs_load(sprat_cfs_place *place, uint32_t spi, uint64_t *number)
 {
   sprat_mote_nvm nvm = { read_slot, write_slot, place };
 
-  return sprat_mote_nvm_load(&nvm, spi, 0, number);
+  int32_t result = sprat_mote_nvm_load(&nvm, spi, 0, number);
+
+  if(result == SPRAT_E_NOT_FOUND) {
+    /* No number is used before it was stored, so none was used. */
+    *number = 0;
+    return SPRAT_OK;
+  }
+  return result;
 }
 /*---------------------------------------------------------------------------*/

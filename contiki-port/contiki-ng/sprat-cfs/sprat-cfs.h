@@ -22,9 +22,9 @@ typedef struct sprat_cfs_place {
 
 #define SPRAT_CFS_NAME 12
 
-/** `ahead`: numbers taken with each write; as many are lost with the power. */
-#define SPRAT_CFS_PORT(place, ahead) \
-  { sprat_uip_aes128, sprat_cfs_store, (place), (ahead) }
+/** `numbers`: taken with each write; as many are lost with the power. */
+#define SPRAT_CFS_PORT(place, numbers) \
+  { .aes128 = sprat_uip_aes128, .store = sprat_cfs_store, .context = (place), .ahead = (numbers) }
 
 /** What the `store` of a sprat_mote_port wants; `context` is a sprat_cfs_place. */
 int32_t sprat_cfs_store(void *context, uint32_t spi, uint64_t number);
@@ -32,7 +32,7 @@ int32_t sprat_cfs_store(void *context, uint32_t spi, uint64_t number);
 /**
  * The number that a sending SA starts behind: its `last_sn`. 0 if nothing was
  * written for this SPI.
- * \return SPRAT_OK; else what is there cannot be read: do not use the SA's key
+ * \return SPRAT_OK; else do not use the SA's key
  */
 int32_t sprat_cfs_load(sprat_cfs_place *place, uint32_t spi, uint64_t *number);
 

@@ -15,6 +15,7 @@
 #include "net/ipv6/uip.h"
 #include "net/ipv6/uiplib.h"
 #include "sprat-uip.h"
+#include "sys/platform.h"
 #if DEMO_SA_STORE
 #include "sprat-cfs.h"
 #endif
@@ -187,9 +188,9 @@ make_ehc(sprat_mote_ehc *ehc, const uint8_t *source, const uint8_t *destination)
     memcpy(ehc->destination_last, destination, 16);
   }
   set_ports(out ? demo_sa.local_port : demo_sa.remote_port,
-            &ehc->source_port_first, &ehc->source_port_last);
+            &ehc->source_ports[0], &ehc->source_ports[1]);
   set_ports(out ? demo_sa.remote_port : demo_sa.local_port,
-            &ehc->destination_port_first, &ehc->destination_port_last);
+            &ehc->destination_ports[0], &ehc->destination_ports[1]);
   ehc->protocol = UIP_PROTO_UDP;
   ehc->dscp_cda = SPRAT_EHC_DSCP_LOWER;
   ehc->ecn_cda = SPRAT_EHC_ECN_LOWER;

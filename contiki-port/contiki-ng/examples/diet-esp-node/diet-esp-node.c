@@ -67,7 +67,7 @@ print_counters(void)
   }
   passed = sprat_uip_counters.passed;
   printf("sprat: passed %lu", (unsigned long)passed);
-  for(i = 0; i < SPRAT_DROP_COUNTERS; i++) {
+  for(i = 0; i < SPRAT_MOTE_DROPS; i++) {
     if(sprat_uip_counters.dropped[i] != 0) {
       printf(", reason %u: %u", i, (unsigned)sprat_uip_counters.dropped[i]);
     }
