@@ -8,6 +8,7 @@ the same run gives the same frames.
 """
 
 import ctypes
+import itertools
 import os
 import shutil
 
@@ -21,13 +22,18 @@ SILENCE, LOUD = -110, -40  # dBm
 BUSY_STEP = 200 * US  # how often a node that waits looks at its radio
 
 
+COPIES = itertools.count()
+
+
 class Mote:
     """One node."""
 
     def __init__(self, library, number, directory):
-        path = os.path.join(directory, f"mote{number}-{os.path.basename(library)}.so")
+        # A file that is loaded already would give the same variables again.
+        path = os.path.join(directory, f"mote-{next(COPIES)}.so")
         shutil.copyfile(library, path)
         self.lib = ctypes.CDLL(path)
+        os.unlink(path)
         self.number = number
         self.wake = 0
         self.sending_until = None
