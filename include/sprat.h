@@ -800,18 +800,15 @@ typedef struct sprat_mote_params {
     struct sprat_mote_counters *counters;
 } sprat_mote_params;
 
-/*
- What selectors and the look-up of SAs ask of a packet. Pointers lead into the
- packet.
- */
+/* What selectors and the look-up of SAs ask of a packet. */
 typedef struct sprat_mote_flow {
-    /* Source address: 16 octets, of IPv4 4. */
-    const uint8_t *source;
+    /* Source address, network order; of IPv4 the first 4 octets. */
+    uint8_t source[16];
     /*
      Final destination: with a source route that has segments left its last
-     address.
+     address, put together where the route states its last octets only (RFC 6554).
      */
-    const uint8_t *destination;
+    uint8_t destination[16];
     /* Source port of UDP, TCP, SCTP, UDP-Lite; of ICMP type * 256 + code; else 0. */
     uint16_t source_port;
     /* Destination port; of ICMP type * 256 + code. */
@@ -1688,9 +1685,9 @@ int32_t sprat_mote_open(struct sprat_mote_sa *sa,
 int32_t sprat_mote_sa_sn(const struct sprat_mote_sa *sa, uint64_t *sn);
 
 /*
- Whether the packet of length octets is ESP that may be for this receiving SA:
- raw or in UDP as its path says, with the SPI bits that are sent. 1 or 0; 0 also
- for NULL. Reads only.
+ Whether the packet of length octets is ESP that may be this SA's: raw or in UDP
+ as its path says, with the SPI bits that are sent. Of a sending SA: what it has
+ sealed before. 1 or 0; 0 also for NULL. Reads only.
  */
 int32_t sprat_mote_is_for(const struct sprat_mote_sa *sa,
                           const uint8_t *packet,
@@ -1700,7 +1697,7 @@ int32_t sprat_mote_is_for(const struct sprat_mote_sa *sa,
  What the packet of length octets shows to selectors. Reads only.
 
  Errors: NULL; as drop reason NOT_IP: no whole packet, an extension header beyond
- its end, a jumbo payload. *flow is written with SPRAT_OK only.
+ its end, a source route without room for an address, a jumbo payload. *flow is written with SPRAT_OK only.
  */
 int32_t sprat_mote_flow_of(const uint8_t *packet,
                            uint16_t length,

@@ -3,7 +3,7 @@
 //! both ways. Tests hold it against the rules and the engine of the hosts.
 
 use super::bits::{bits, checksum, put_bits, sum};
-use super::head::{Head, addresses, class_and_flow, hop_limit_at, is_v4};
+use super::head::{Head, addresses, class_and_flow, final_destination, hop_limit_at, is_v4};
 use super::octets::{long, octet, part, put, set, word};
 use crate::error::DropReason;
 use crate::trailer::Form;
@@ -443,9 +443,10 @@ impl Ehc {
 
     /// Whether the selector admits the packet (RFC 4301 s4.4.1.1).
     pub fn admits(&self, packet: &[u8], head: &Head) -> bool {
-        let (len, source, destination) = addresses(packet);
+        let (len, source, _) = addresses(packet);
         let source = part(packet, source, source + len);
-        let destination = part(packet, destination, destination + len);
+        let destination = final_destination(packet, head);
+        let destination = part(&destination, 0, len);
         let ports = head.ports(packet);
         let port = |[first, last]: [u16; 2], port: Option<u16>| match port {
             Some(port) => first <= port && port <= last,
@@ -500,7 +501,7 @@ impl Ehc {
             let segment = packet.get_mut(from..).unwrap_or(&mut []);
             self.walk(rows, (segment, &mut elided.octets), &mut at, false)?;
             if len != 0 && self.no_guard == 0 {
-                guard(packet, (from, head.total), (protocol, checksum_at))?;
+                guard(packet, (head, from), (protocol, checksum_at))?;
             }
             elided.header += len;
             elided.residue = at.residue.div_ceil(8);
@@ -733,10 +734,10 @@ fn fill_checksum(
 /// UDP checksum and a UDP-Lite coverage of 0 come back as their valid equivalents.
 fn guard(
     packet: &[u8],
-    (from, end): (usize, usize),
+    (head, from): (&Head, usize),
     (protocol, checksum_at): (u8, usize),
 ) -> Result<(), DropReason> {
-    let segment = part(packet, from, end);
+    let segment = part(packet, from, head.total);
     #[cfg(feature = "mote-sctp")]
     if protocol == proto::SCTP {
         let exact = crate::diet_esp::crc32c(&[segment]) == *part(segment, 8, 12);
@@ -766,7 +767,11 @@ fn guard(
     }
     // The other form of 0 would not come back.
     let odd_one = if is_tcp(protocol) { 0xffff } else { 0 };
-    let words = sum(segment, pseudo(packet, protocol, len));
+    let (octets, source, _) = addresses(packet);
+    let source = part(packet, source, source + octets);
+    let destination = final_destination(packet, head);
+    let start = sum(source, u32::from(protocol) + u32::from(len));
+    let words = sum(segment, sum(&destination, start));
     if checksum(words) == 0 && field != odd_one {
         Ok(())
     } else {

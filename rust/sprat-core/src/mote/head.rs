@@ -1,7 +1,7 @@
 //! The headers of a packet as far as ESP: in few octets of code and stack. What
 //! [`crate::wire::ip`] knows more, a mote has no use for.
 
-use super::octets::{long, octet, put, set, word};
+use super::octets::{long, octet, part, put, set, word};
 use crate::error::DropReason;
 #[cfg(feature = "mote-ipv4")]
 use crate::wire::ip::{IPV4_LEN, Version, v4};
@@ -27,10 +27,16 @@ pub struct Head {
     pub fragment: bool,
     /// A fragment that does not begin with the upper layer.
     pub later: bool,
-    /// Where the last address of a source route with segments left stands; 0 if
+    /// Where the last address of a source route with segments left ends; 0 if
     /// there is none.
     pub route_end: usize,
+    /// Octets of it that the route states; those before are of the destination
+    /// field (CmprE, RFC 6554 s3).
+    pub route_tail: usize,
 }
+
+/// RPL Source Route Header (RFC 6554).
+const SOURCE_ROUTE: u8 = 3;
 
 impl Head {
     /// Reads the headers of the packet of `length` octets in `packet`; it may be
@@ -60,6 +66,7 @@ impl Head {
             fragment: false,
             later: false,
             route_end: 0,
+            route_tail: 0,
         };
         while !head.later && head.step(packet)? {}
         Ok(head)
@@ -84,7 +91,16 @@ impl Head {
             self.later = word & 0xfff8 != 0;
         }
         if kind == proto::ROUTING && octet(packet, at + 3) != 0 {
-            self.route_end = at + len;
+            let compressed = octet(packet, at + 2) == SOURCE_ROUTE;
+            let (shared, padding) = match compressed {
+                true => (octet(packet, at + 4) & 0x0f, octet(packet, at + 5) >> 4),
+                false => (0, 0),
+            };
+            self.route_tail = 16 - usize::from(shared);
+            self.route_end = at + len - usize::from(padding);
+            if self.route_end < at + 8 + self.route_tail {
+                return Err(DropReason::NotIp);
+            }
         }
         self.upper_at = at + len;
         self.upper_name_at = at;
@@ -129,6 +145,7 @@ impl Head {
             fragment: fragment & (v4::MF | v4::OFFSET) != 0,
             later: fragment & v4::OFFSET != 0,
             route_end: 0,
+            route_tail: 0,
         })
     }
 }
@@ -141,6 +158,17 @@ pub fn addresses(packet: &[u8]) -> (usize, usize, usize) {
     }
     let _ = packet;
     (16, v6::SOURCE, v6::DESTINATION)
+}
+
+/// The destination that the packet has in the end, of IPv4 in 4 octets; it is the
+/// one that selectors and checksums mean (RFC 8200 s8.1).
+pub fn final_destination(packet: &[u8], head: &Head) -> [u8; 16] {
+    let (len, _, at) = addresses(packet);
+    let mut address = [0; 16];
+    put(&mut address, 0, part(packet, at, at + len));
+    let tail = part(packet, head.route_end - head.route_tail, head.route_end);
+    put(&mut address, 16 - head.route_tail, tail);
+    address
 }
 
 /// Whether the packet is IPv4.

@@ -20,7 +20,7 @@ mod open;
 mod seal;
 mod window;
 
-pub use head::{Head, addresses};
+pub use head::{Head, addresses, final_destination};
 pub use open::{is_for, open};
 pub use seal::seal;
 

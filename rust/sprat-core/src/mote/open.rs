@@ -2,7 +2,7 @@
 
 use super::head::{Head, rewrite};
 use super::octets::{part, part_mut, shift, word};
-use super::{Flags, Frame, Lent, Platform, Sa, UDP_LEN};
+use super::{Frame, Lent, Platform, Sa, UDP_LEN};
 use crate::crypto::{ICV, Packet, Way, ccm, same};
 use crate::error::DropReason;
 use crate::num::{Sn64, low_bits_32};
@@ -47,7 +47,7 @@ fn find(sa: &Sa, lent: &Lent<'_>, packet: &[u8], head: &Head) -> Option<Place> {
 /// Whether a packet may be for this SA: ESP that shows the SA's SPI bits.
 pub fn is_for(sa: &Sa, lent: &Lent<'_>, packet: &[u8]) -> bool {
     let head = Head::parse(packet, packet.len());
-    !sa.flags.has(Flags::OUT) && head.is_ok_and(|head| find(sa, lent, packet, &head).is_some())
+    head.is_ok_and(|head| find(sa, lent, packet, &head).is_some())
 }
 
 /// Opens the packet in `frame`. On success `frame` holds the inner packet (tunnel)

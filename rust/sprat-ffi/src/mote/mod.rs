@@ -362,9 +362,9 @@ pub unsafe extern "C" fn sprat_mote_sa_sn(sa: *const sprat_mote_sa, sn: *mut u64
     code(told.map(|(sa, sn)| *sn = sa.sa.number))
 }
 
-/// Whether the packet of length octets is ESP that may be for this receiving SA:
-/// raw or in UDP as its path says, with the SPI bits that are sent. 1 or 0; 0 also
-/// for NULL. Reads only.
+/// Whether the packet of length octets is ESP that may be this SA's: raw or in UDP
+/// as its path says, with the SPI bits that are sent. Of a sending SA: what it has
+/// sealed before. 1 or 0; 0 also for NULL. Reads only.
 ///
 /// # Safety
 /// Pointers are NULL or valid; packet points to length octets.
@@ -382,7 +382,7 @@ pub unsafe extern "C" fn sprat_mote_is_for(
 /// What the packet of length octets shows to selectors. Reads only.
 ///
 /// Errors: NULL; as drop reason NOT_IP: no whole packet, an extension header beyond
-/// its end, a jumbo payload. *flow is written with SPRAT_OK only.
+/// its end, a source route without room for an address, a jumbo payload. *flow is written with SPRAT_OK only.
 ///
 /// # Safety
 /// Pointers are NULL or valid; packet points to length octets.
@@ -409,18 +409,17 @@ pub unsafe extern "C" fn sprat_mote_flow_of(
 }
 
 fn flow_of(packet: &[u8], head: &Head) -> sprat_mote_flow {
-    let (octets, source, destination) = mote::addresses(packet);
-    let at = match head.route_end {
-        0 => destination,
-        end => end - octets,
-    };
+    let (octets, at, _) = mote::addresses(packet);
+    let mut source = [0; 16];
+    for (to, from) in source.iter_mut().zip(packet.iter().skip(at)).take(octets) {
+        *to = *from;
+    }
     let ports = head.ports(packet);
     let (source_port, destination_port) = ports.unwrap_or((0, 0));
     let narrow = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
     sprat_mote_flow {
-        // Both lie inside: the headers were read.
-        source: packet.as_ptr().wrapping_add(source),
-        destination: packet.as_ptr().wrapping_add(at),
+        source,
+        destination: mote::final_destination(packet, head),
         source_port,
         destination_port,
         total: narrow(head.total),

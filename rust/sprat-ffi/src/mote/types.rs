@@ -183,15 +183,14 @@ pub struct sprat_mote_params {
     pub counters: *mut sprat_mote_counters,
 }
 
-/// What selectors and the look-up of SAs ask of a packet. Pointers lead into the
-/// packet.
+/// What selectors and the look-up of SAs ask of a packet.
 #[repr(C)]
 pub struct sprat_mote_flow {
-    /// Source address: 16 octets, of IPv4 4.
-    pub source: *const u8,
+    /// Source address, network order; of IPv4 the first 4 octets.
+    pub source: [u8; 16],
     /// Final destination: with a source route that has segments left its last
-    /// address.
-    pub destination: *const u8,
+    /// address, put together where the route states its last octets only (RFC 6554).
+    pub destination: [u8; 16],
     /// Source port of UDP, TCP, SCTP, UDP-Lite; of ICMP type * 256 + code; else 0.
     pub source_port: u16,
     /// Destination port; of ICMP type * 256 + code.
