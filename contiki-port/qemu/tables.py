@@ -124,7 +124,7 @@ def ehc_of(writer, context, lossy):
         "ip_version": context["ts_ip_version"],
         "esp_spi_lsb": context["esp_spi_lsb"],
         "esp_sn_lsb": context["esp_sn_lsb"],
-        "no_guard": int(lossy),
+        "no_guard": 0,
     }
     for name, codes in CODES.items():
         fields[name] = codes[context[name]]

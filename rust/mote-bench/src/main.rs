@@ -5,6 +5,7 @@
 #![no_std]
 #![no_main]
 
+mod clock;
 #[cfg(not(feature = "empty"))]
 mod ehc;
 mod machine;
@@ -35,10 +36,11 @@ fn fail(why: &CStr) -> ! {
 
 /// What runs after reset.
 fn main() -> ! {
+    clock::start();
     calibrate();
     #[cfg(not(feature = "empty"))]
     ehc::measure();
-    report(c"flash", machine::flash());
+    report(c"flash", clock::flash());
     exit(0)
 }
 
@@ -52,7 +54,7 @@ fn instructions(work: &mut dyn FnMut()) -> u32 {
 
 /// Ticks of all rounds.
 fn round_trip(work: &mut dyn FnMut()) -> u32 {
-    machine::ticks(&mut || {
+    clock::ticks(&mut || {
         for _ in 0..ROUNDS {
             work();
         }
@@ -61,7 +63,7 @@ fn round_trip(work: &mut dyn FnMut()) -> u32 {
 
 /// A clock that counts something else than instructions must not go unnoticed.
 fn calibrate() {
-    let counted = instructions(&mut || machine::spin(500));
+    let counted = instructions(&mut || clock::spin(500));
     if counted.abs_diff(1000) > 5 {
         fail(c"the clock does not count instructions");
     }
