@@ -1,18 +1,18 @@
 #!/bin/bash
 # build-core.sh --target T [--features "F G"] [--opt z|3]
-#               [--core prebuilt|source] [--immediate-abort] [--no-builtins] --out FILE.a
+#               [--core prebuilt|source] [--immediate-abort] [--builtins] --out FILE.a
 #
 # Builds the mote library, libsprat_mote.a, for the Rust target T. Rust's core
 # library is the one that the toolchain has for T, else it is compiled from the
 # toolchain's own sources, else from Debian's (rust-web-src); --core accepts only
 # one kind. --immediate-abort leaves no panic code in core and in what is built
-# over it; it needs the sources. --no-builtins leaves out memcpy, 64-bit shifts and
-# their like, which Rust brings along and which the linker would prefer: the C
-# library and libgcc of a firmware have smaller ones, and it has them already.
+# over it; it needs the sources. The library takes memcpy, 64-bit shifts and their
+# like from the firmware's C library and libgcc. Rust brings its own along, made for
+# speed, and a linker would prefer them: --builtins leaves them in.
 #
 # Prints one line: kind of core library and compiler. Ends with 3 if there is no
-# core library. MOTE_CORE=KIND is --core KIND. May be called from any makefile, in parallel as well; output goes
-# to CARGO_TARGET_DIR, or target/ of this tree.
+# core library. MOTE_CORE=KIND is --core KIND. May be called from any makefile, in
+# parallel as well; output goes to CARGO_TARGET_DIR, or target/ of this tree.
 set -eu
 # What a firmware's makefile exports is meant for its own compiler.
 unset MAKEFLAGS MFLAGS MAKELEVEL GNUMAKEFLAGS CFLAGS CXXFLAGS CPPFLAGS ASFLAGS LDFLAGS LINKFLAGS
@@ -26,11 +26,11 @@ usage() {
   exit 2
 }
 
-target='' features='' opt=z abort='' builtins=1 out=''
+target='' features='' opt=z abort='' builtins='' out=''
 while [ $# -gt 0 ]; do
   case $1 in
   --immediate-abort) abort=1; shift; continue ;;
-  --no-builtins) builtins=''; shift; continue ;;
+  --builtins) builtins=1; shift; continue ;;
   --*) [ $# -ge 2 ] || usage ;;
   esac
   case $1 in
