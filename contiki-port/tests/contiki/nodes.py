@@ -9,8 +9,9 @@ from cooja import MS, SECOND, Mote, Network
 CLEAR, ESP, IIV, DIET = range(4)
 PORT = 5683
 DROPS = 64
-REPLAY, TOO_OLD = 6, 5  # SPRAT_DROP_*
+TOO_OLD, REPLAY, INTEGRITY = 5, 6, 7  # SPRAT_DROP_*
 HEADER_154 = 21  # octets: 64-bit addresses, no security
+LONG_DESTINATION = 0x0c  # in the second octet of a frame; a broadcast has a short one
 ACK = 3  # octets of an acknowledgement
 
 
@@ -21,7 +22,7 @@ class Mesh(ctypes.Structure):
                 ("received", ctypes.c_uint32), ("send_length", ctypes.c_uint16),
                 ("received_length", ctypes.c_uint16), ("root", ctypes.c_uint8),
                 ("reachable", ctypes.c_uint8), ("listen", ctypes.c_uint8),
-                ("good", ctypes.c_uint8)]
+                ("good", ctypes.c_uint8), ("quiet", ctypes.c_uint8)]
 
 
 class DemoSa(ctypes.Structure):
@@ -107,5 +108,6 @@ class Line:
 
     def fragments(self, since):
         """Frames after the first `since` that are fragments of 6LoWPAN (RFC 4944)."""
-        return [f for _, _, f in self.net.frames[since:]
-                if len(f) > HEADER_154 and f[HEADER_154] & 0xc0 == 0xc0]
+        unicast = [f for _, _, f in self.net.frames[since:]
+                   if len(f) > HEADER_154 and f[1] & 0x0c == LONG_DESTINATION]
+        return [f for f in unicast if f[HEADER_154] & 0xc0 == 0xc0]

@@ -25,6 +25,7 @@
 #include <string.h>
 
 #define PAIR 1
+#define PAIR_GROUP 2
 #define PORT_NAT_T 4500
 #define NUMBERS_AHEAD 64
 
@@ -43,7 +44,7 @@ struct demo_sa_config demo_sa = {
 };
 
 /* What an SA borrows must last as long as it. */
-static sprat_glue_selector selector, to_group;
+static sprat_glue_selector selector, to_group, from_group;
 static sprat_mote_path path_in, path_out;
 static sprat_mote_ehc ehc_in, ehc_out;
 #if DEMO_SA_STORE
@@ -272,16 +273,50 @@ add_sa(uint32_t spi, uint8_t out)
   return sprat_uip_sa_add(&params, PAIR, NULL);
 }
 /*---------------------------------------------------------------------------*/
-/* What the group hears is sent by the same SA; who listens has its twin. */
-static void
-add_group(const sprat_glue_policy *policy)
+/*
+ * One key for all who send to the group: each puts its own number into the IV
+ * (RFC 6054), and nobody can tell replays of several senders.
+ */
+static sprat_mote_sa *
+add_group_sa(uint8_t out)
 {
-  sprat_glue_policy p = *policy;
+  uint8_t key[16], salt[3];
+  sprat_mote_params params = { 0 };
 
-  to_group = selector;
+  make_key(DEMO_SA_GROUP_SPI, key, salt);
+  params.spi = DEMO_SA_GROUP_SPI;
+  params.out = out;
+  if(out) {
+    params.sender_id_bits = 16;
+    params.sender_id = linkaddr_node_addr.u8[LINKADDR_SIZE - 1];
+  }
+  params.key = key;
+  params.salt = salt;
+  return sprat_uip_sa_add(&params, PAIR_GROUP, demo_sa.group);
+}
+/*---------------------------------------------------------------------------*/
+/* The group is remote to who sends and local to who receives: two policies. */
+static int
+add_group(void)
+{
+  sprat_glue_policy policy = { &to_group, NULL, SPRAT_GLUE_PROTECT, 0, PAIR_GROUP };
+
+  to_group.remote_bits = from_group.local_bits = 128;
   memcpy(to_group.remote, demo_sa.group, 16);
-  p.selector = &to_group;
-  sprat_uip_policy_add(SPRAT_GLUE_LAST, &p);
+  memcpy(from_group.local, demo_sa.group, 16);
+  to_group.protocol = from_group.protocol = UIP_PROTO_UDP;
+  set_ports(0, &to_group.local_port_first, &to_group.local_port_last);
+  set_ports(0, &to_group.remote_port_first, &to_group.remote_port_last);
+  set_ports(0, &from_group.local_port_first, &from_group.local_port_last);
+  set_ports(0, &from_group.remote_port_first, &from_group.remote_port_last);
+  policy.out = add_group_sa(1);
+  if(policy.out == NULL || add_group_sa(0) == NULL ||
+     sprat_uip_policy_add(SPRAT_GLUE_LAST, &policy) != SPRAT_OK) {
+    return 0;
+  }
+  policy.selector = &from_group;
+  policy.out = NULL;
+  return sprat_uip_policy_add(SPRAT_GLUE_LAST, &policy) == SPRAT_OK;
 }
 /*---------------------------------------------------------------------------*/
 int
@@ -307,8 +342,9 @@ demo_sa_start(void)
       return 0;
     }
   }
-  if(!is_zero(demo_sa.group)) {
-    add_group(&policy);
+  if(!is_zero(demo_sa.group) && !add_group()) {
+    printf("sprat: the group was refused\n");
+    return 0;
   }
   return sprat_uip_policy_add(SPRAT_GLUE_LAST, &policy) == SPRAT_OK;
 }

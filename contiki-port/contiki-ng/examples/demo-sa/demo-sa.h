@@ -69,6 +69,9 @@
 #define DEMO_SA_STORE 0
 #endif
 
+/* SPI of the group that everybody in it shares. */
+#define DEMO_SA_GROUP_SPI 0x110000ff
+
 /** What is set up. Test drivers write it before the node starts. */
 struct demo_sa_config {
   uint32_t spi_in;      /* host order */
@@ -77,7 +80,7 @@ struct demo_sa_config {
   uint16_t remote_port;
   uint8_t peer[16];     /* the peer's address, network order; on boards DEMO_SA_CONF_PEER */
   uint8_t gateway[16];  /* other end of the tunnel; all 0: transport mode */
-  uint8_t group[16];    /* multicast address to send to as well; all 0: none */
+  uint8_t group[16];    /* multicast address to talk to as well; all 0: none */
   uint8_t mode;         /* DEMO_SA_... */
   uint8_t encap;        /* 1: ESP in UDP */
 };
@@ -85,8 +88,9 @@ struct demo_sa_config {
 extern struct demo_sa_config demo_sa;
 
 /**
- * Calls sprat_uip_init() and sets up what demo_sa says. In tunnel mode a global
- * address must be there already.
+ * Calls sprat_uip_init() and sets up what demo_sa says. From the first call on
+ * nothing passes in clear. Tunnel mode needs a global address: call again until
+ * there is one.
  * \return 1, or 0 with the reason on the console
  */
 int demo_sa_start(void);

@@ -17,7 +17,7 @@
 
 #define PORT 5683
 
-/* Layout known to contiki.py. */
+/* Layout known to nodes.py. */
 struct mesh {
   uint8_t peer[16];
   uint32_t sent;
@@ -28,6 +28,7 @@ struct mesh {
   uint8_t reachable;        /* routes to and from the root are there */
   uint8_t listen;           /* set before start: join the group ff02::5359 */
   uint8_t good;             /* the last one was what was sent */
+  uint8_t quiet;            /* the root does not answer */
 };
 
 struct mesh mesh;
@@ -64,7 +65,7 @@ on_datagram(struct simple_udp_connection *c, const uip_ipaddr_t *sender, uint16_
   mesh.received++;
   mesh.received_length = length;
   mesh.good = is_pattern(data, length);
-  if(mesh.root && !uip_is_addr_mcast(receiver)) {
+  if(mesh.root && !mesh.quiet && !uip_is_addr_mcast(receiver)) {
     simple_udp_sendto(c, data, length, sender);
   }
 }
@@ -98,24 +99,32 @@ start(void)
     uip_ip6addr(&group, 0xff02, 0, 0, 0, 0, 0, 0, 0x5359);
     uip_ds6_maddr_add(&group);
   }
+}
+/*---------------------------------------------------------------------------*/
+static int
+is_protected(void)
+{
 #if WITH_SPRAT
-  if(!demo_sa_start()) {
-    printf("mesh-node: not started\n");
-  }
+  return demo_sa_start();
+#else
+  return 1;
 #endif
 }
 /*---------------------------------------------------------------------------*/
 PROCESS_THREAD(mesh_node, ev, data)
 {
   static struct etimer timer;
+  static int ready;
 
   PROCESS_BEGIN();
 
   start();
+  ready = is_protected();
   etimer_set(&timer, CLOCK_SECOND / 20);
   while(1) {
     PROCESS_WAIT_EVENT_UNTIL(etimer_expired(&timer));
-    mesh.reachable = NETSTACK_ROUTING.node_is_reachable();
+    ready = ready || is_protected();
+    mesh.reachable = ready && NETSTACK_ROUTING.node_is_reachable();
     if(mesh.send_length != 0) {
       send_one();
     }
