@@ -9,7 +9,7 @@ export PREFIX DESTDIR
 MOTE_TARGET = $(or $(TARGET),thumbv7m-none-eabi)
 XTASK = scripts/cargo run --quiet --locked -p xtask --
 
-VERBS := setup build install demo test test-slow bench fuzz lint docs screenshot mote mote-test size interop header abi layers ci clean help
+VERBS := setup build install demo test test-slow bench fuzz lint docs screenshot mote mote-test contiki-test size interop header abi layers ci clean help
 .PHONY: $(VERBS)
 
 help: ## this list
@@ -69,6 +69,10 @@ mote: ## the mote library: sizes, instructions (TARGET=thumbv7m-none-eabi)
 mote-test: ## the mote library in emulated boards: vectors, sizes, stack, cost
 	@scripts/setup mote-test
 	@scripts/run-tests mote glue
+
+contiki-test: ## the port to Contiki-NG (CONTIKI=a checkout)
+	@scripts/setup contiki-test
+	@CONTIKI="$(CONTIKI)" scripts/contiki-test
 
 size: mote ## the same
 
