@@ -49,9 +49,11 @@ gnrc_pktsnip_t *__wrap_gnrc_ipv6_ext_frag_reass(gnrc_pktsnip_t *pkt);
 int __real_gnrc_netreg_calc_csum(gnrc_pktsnip_t *hdr, gnrc_pktsnip_t *pseudo_hdr);
 int __wrap_gnrc_netreg_calc_csum(gnrc_pktsnip_t *hdr, gnrc_pktsnip_t *pseudo_hdr);
 
+/* GNRC counts the groups that an interface has joined as its addresses. */
 static bool _is_mine(const ipv6_addr_t *address)
 {
-    return ipv6_addr_is_loopback(address) || gnrc_netif_get_by_ipv6_addr(address) != NULL;
+    return !ipv6_addr_is_multicast(address) &&
+           (ipv6_addr_is_loopback(address) || gnrc_netif_get_by_ipv6_addr(address) != NULL);
 }
 
 /* A packet without a source address is ours as well: it must not get around the policies. */
@@ -287,7 +289,7 @@ static bool _is_readable(const uint8_t *packet, uint16_t length)
         return false;
     }
     memcpy(&address, &((const ipv6_hdr_t *)packet)->dst, sizeof(address));
-    if (!ipv6_addr_is_multicast(&address) && !_is_mine(&address)) {
+    if (!_is_mine(&address) && !ipv6_addr_is_multicast(&address)) {
         stats.not_for_us++;
         return false;
     }
