@@ -2,7 +2,7 @@
 /*
  * Node 1 of the examples on a serial line: answers echo requests and returns
  * what comes to UDP port 5683. `node` sets it up, `sprat` shows the counters,
- * `stack` what is left of the IPv6 thread's stack.
+ * and with DEVELHELP `stack` what is left of the IPv6 thread's stack.
  */
 
 #include <stdio.h>
@@ -75,7 +75,8 @@ static int _node(int argc, char **argv)
 }
 SHELL_COMMAND(node, "addresses, SAs and policies", _node);
 
-/* The stack is filled with its own addresses before the thread begins. */
+#ifdef DEVELHELP
+/* Only then is a stack filled with a pattern before its thread begins. */
 static int _stack(int argc, char **argv)
 {
     (void)argc;
@@ -87,6 +88,7 @@ static int _stack(int argc, char **argv)
     return 0;
 }
 SHELL_COMMAND(stack, "what is left of the IPv6 thread's stack", _stack);
+#endif
 
 int main(void)
 {

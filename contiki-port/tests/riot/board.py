@@ -1,15 +1,15 @@
 """A RIOT node on an emulated board, with this program as its peer at the other end of the serial line.
 
-    python3 riot_slip.py NAME BOARD ELF
+    python3 board.py NAME BOARD ELF
 """
 
 import sys
 
-from riot_peer import (
+from peer import (
     COAP, COAP_PORT, ECHO_REPLY, GROUP, GROUP_ADDRESS, GROUP_PORT, PLAIN, TUNNEL, Address, Peer,
     Reject, counters, echo, headers, ipv6, reply_to, same, udp,
 )  # fmt: skip
-from riot_report import Report
+from report import Report
 from slip import Line
 
 COMMON = ["-nographic", "-monitor", "none", "-serial", "stdio"]

@@ -1,6 +1,6 @@
 """Two RIOT nodes of native over IEEE 802.15.4 made of UDP (ZEP), with 6LoWPAN; every frame is looked at.
 
-    unshare -n python3 riot_zep.py NAME ELF WORK
+    unshare -n python3 zep.py NAME ELF WORK
 """
 
 import shutil
@@ -9,8 +9,8 @@ import sys
 import threading
 from pathlib import Path
 
-from riot_native import Node, run
-from riot_report import Report
+from native import Node, run
+from report import Report
 
 PORT = 17754
 # The octet of a ZEPv2 header that tells data from acknowledgements, and its length.

@@ -1,6 +1,6 @@
 """Two RIOT nodes of native, each on a tap of one bridge; every frame between them is looked at.
 
-    unshare -n python3 riot_native.py NAME ELF WORK
+    unshare -n python3 native.py NAME ELF WORK
 """
 
 import os
@@ -15,11 +15,11 @@ import threading
 import time
 from pathlib import Path
 
-from riot_peer import (
+from peer import (
     COAP, GROUP, GROUP_ADDRESS, PLAIN, TUNNEL, Peer, Reject, counters, destination_of, diet_esp,
     headers, source_of,
 )  # fmt: skip
-from riot_report import Report
+from report import Report
 
 ETH_P_ALL, ETH_P_IPV6 = 3, 0x86DD
 # Multicast listener discovery and neighbour discovery: all that may be in clear.

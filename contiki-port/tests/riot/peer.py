@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "oracle"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tests" / "oracle"))
 
 import diet_esp
 import headers

@@ -19,6 +19,13 @@ def decode(frame: bytes) -> bytes:
     return frame.replace(bytes([ESC, ESC_END]), bytes([END])).replace(bytes([ESC, ESC_ESC]), bytes([ESC]))
 
 
+def is_control(packet: bytes) -> bool:
+    """Neighbour discovery and listener reports, which come when they like."""
+    if packet[6] == 0:
+        return packet[40] == 58 and packet[48] in (131, 132, 143)
+    return packet[6] == 58 and packet[40] in range(133, 138)
+
+
 class Line:
     """A program whose standard input and output are the line."""
 
@@ -55,7 +62,7 @@ class Line:
         for frame in map(decode, frames):
             if frame[:1] == bytes([CONSOLE]):
                 self.text += frame[1:].decode(errors="replace")
-            elif frame and frame[0] >> 4 == 6:
+            elif frame and frame[0] >> 4 == 6 and not is_control(frame):
                 self.packets.append(frame)
 
     def expect(self, pattern: str, seconds: float = 10) -> re.Match | None:
