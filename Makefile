@@ -9,7 +9,7 @@ export PREFIX DESTDIR
 MOTE_TARGET = $(or $(TARGET),thumbv7m-none-eabi)
 XTASK = scripts/cargo run --quiet --locked -p xtask --
 
-VERBS := setup build install demo test test-slow bench fuzz lint docs screenshot mote mote-test contiki-test size interop header abi layers ci clean help
+VERBS := setup build install demo test test-slow bench fuzz lint docs screenshot mote mote-test contiki-test riot-test size interop header abi layers ci clean help
 .PHONY: $(VERBS)
 
 help: ## this list
@@ -73,6 +73,10 @@ mote-test: ## the mote library in emulated boards: vectors, sizes, stack, cost
 contiki-test: ## the port to Contiki-NG (CONTIKI=a checkout)
 	@scripts/setup contiki-test
 	@CONTIKI="$(CONTIKI)" scripts/contiki-test
+
+riot-test: ## the port to RIOT (RIOTBASE=a checkout)
+	@scripts/setup riot-test
+	@RIOTBASE="$(RIOTBASE)" scripts/riot-test
 
 size: mote ## the same
 
