@@ -74,6 +74,10 @@ class Wire:
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x86DD))
         self.socket.bind((device, 0))
 
+    def wait(self, seconds):
+        """Until there is a packet, or that time is over."""
+        return bool(select.select([self.socket], [], [], seconds)[0])
+
     def take(self):
         packets = []
         while select.select([self.socket], [], [], 0)[0]:

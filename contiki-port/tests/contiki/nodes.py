@@ -31,7 +31,7 @@ class DemoSa(ctypes.Structure):
     _fields_ = [("spi_in", ctypes.c_uint32), ("spi_out", ctypes.c_uint32),
                 ("local_port", ctypes.c_uint16), ("remote_port", ctypes.c_uint16),
                 ("peer", ctypes.c_uint8 * 16), ("gateway", ctypes.c_uint8 * 16),
-                ("group", ctypes.c_uint8 * 16), ("mode", ctypes.c_uint8),
+                ("inner", ctypes.c_uint8 * 16), ("group", ctypes.c_uint8 * 16), ("mode", ctypes.c_uint8),
                 ("encap", ctypes.c_uint8)]
 
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """run.py SUITE DIRECTORY IMAGES [RPL]: one suite of scripts/contiki-test.
 
-SUITE: frame, mesh, losses, border, native. IMAGES is where that script has put
+SUITE: frame, mesh, losses, border, native; gateway, whose RPL is a gateway and the
+directory of the Wireshark plugin. IMAGES is where that script has put
 what it built, DIRECTORY is for what comes up on the way. Prints a line for each
 thing it looked at.
 """
@@ -11,6 +12,7 @@ import traceback
 
 import border
 import frame_table
+import gateway
 import losses
 import mesh
 import native
@@ -40,10 +42,12 @@ def frame(images, rpl, tell):
 def main():
     suite, directory, built, *rest = sys.argv[1:]
     try:
+        programs = {kind: f"{built}/{kind}/native/diet-esp-{kind}.native"
+                    for kind in ("node", "client")}
         if suite == "native":
-            programs = {kind: f"{built}/{kind}/native/diet-esp-{kind}.native"
-                        for kind in ("node", "client")}
             native.run(programs, directory, report)
+        elif suite == "gateway":
+            gateway.run(programs["node"], rest, directory, report)
         else:
             suites = {"frame": frame, "mesh": mesh.run, "losses": losses.run,
                       "border": border.run}

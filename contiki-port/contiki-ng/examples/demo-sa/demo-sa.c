@@ -82,6 +82,12 @@ gateway_option(const char *arg)
 }
 
 static int
+inner_option(const char *arg)
+{
+  return address_option(arg, demo_sa.inner);
+}
+
+static int
 spi_in_option(const char *arg)
 {
   demo_sa.spi_in = (uint32_t)strtoul(arg, NULL, 16);
@@ -131,6 +137,8 @@ CONTIKI_OPTION(OPTION_PRIO + 5, { "encap", required_argument, NULL, 0 },
                encap_option, "1: ESP in UDP\n");
 CONTIKI_OPTION(OPTION_PRIO + 6, { "remote-port", required_argument, NULL, 0 },
                remote_port_option, "UDP port of the peer, 0: any\n");
+CONTIKI_OPTION(OPTION_PRIO + 7, { "inner", required_argument, NULL, 0 },
+               inner_option, "address of this node inside the tunnel\n");
 #endif /* PLATFORM_MAIN_ACCEPTS_ARGS */
 /*---------------------------------------------------------------------------*/
 static int
@@ -218,10 +226,25 @@ make_path(sprat_mote_path *path, const uint8_t *source, const uint8_t *destinati
   }
 }
 /*---------------------------------------------------------------------------*/
+/* The address inside the tunnel. */
+static const uint8_t *
+inner_address(const uip_ds6_addr_t *own)
+{
+  uip_ipaddr_t inner;
+
+  if(is_zero(demo_sa.inner)) {
+    return own->ipaddr.u8;
+  }
+  memcpy(&inner, demo_sa.inner, sizeof(inner));
+  uip_ds6_addr_add(&inner, 0, ADDR_MANUAL);
+  return demo_sa.inner;
+}
+/*---------------------------------------------------------------------------*/
 static int
 make_contexts(void)
 {
   const uip_ds6_addr_t *own = uip_ds6_get_global(ADDR_PREFERRED);
+  const uint8_t *inner;
 
   if(is_zero(demo_sa.gateway)) {
     make_path(&path_in, NULL, NULL);
@@ -236,8 +259,9 @@ make_contexts(void)
   }
   make_path(&path_in, demo_sa.gateway, own->ipaddr.u8);
   make_path(&path_out, own->ipaddr.u8, demo_sa.gateway);
-  make_ehc(&ehc_in, demo_sa.peer, own->ipaddr.u8);
-  make_ehc(&ehc_out, own->ipaddr.u8, demo_sa.peer);
+  inner = inner_address(own);
+  make_ehc(&ehc_in, demo_sa.peer, inner);
+  make_ehc(&ehc_out, inner, demo_sa.peer);
   return 1;
 }
 /*---------------------------------------------------------------------------*/

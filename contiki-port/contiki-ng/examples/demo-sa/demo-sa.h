@@ -80,6 +80,7 @@ struct demo_sa_config {
   uint16_t remote_port;
   uint8_t peer[16];     /* the peer's address, network order; on boards DEMO_SA_CONF_PEER */
   uint8_t gateway[16];  /* other end of the tunnel; all 0: transport mode */
+  uint8_t inner[16];    /* tunnel: one more address, for what is inside; all 0: the global one */
   uint8_t group[16];    /* multicast address to talk to as well; all 0: none */
   uint8_t mode;         /* DEMO_SA_... */
   uint8_t encap;        /* 1: ESP in UDP */
