@@ -52,7 +52,7 @@ class Mesh:
         self.node.protect(OUTSIDE, spi, spi + 1, mode)
         motes = [self.border, Node(images["routers"], 2, directory), self.node]
         self.net = Network(motes, [(1, 2), (2, 3)])
-        self.peer = Peer(OUTSIDE, address(3, PREFIX), spi, spi + 1, mode, PORT)
+        self.peer = Peer((OUTSIDE, address(3, PREFIX)), (spi, spi + 1), mode)
         self.bare = []  # what came out and was no ESP
 
     def join(self):

@@ -19,7 +19,7 @@ from peer import (COAP_PORT, DIET, ESP, IIV, NAT_T, Peer, Refused, coap_ack,
 NODE = "302:304:506:708"  # interface identifier of every native node
 ESP_PROTOCOL = 50
 UDP_NO_CHECK6_RX = 102  # linux/udp.h
-SPI_TO_NODE, SPI_FROM_NODE = 0x11000001, 0x11000002
+SPIS = SPI_FROM_NODE, SPI_TO_NODE = 0x11000002, 0x11000001
 CONTENT = 0x45
 MODES = {ESP: "esp", IIV: "implicit-iv", DIET: "diet-esp"}
 
@@ -203,7 +203,7 @@ def python_peer(programs, directory, mode, encap, report):
     line = None
     try:
         report(f"{name}/started", bool(node.wait_for("serving", 10)), node.text()[-300:])
-        peer = Peer(node.host, node.address, SPI_FROM_NODE, SPI_TO_NODE, mode)
+        peer = Peer((node.host, node.address), SPIS, mode)
         line = Line(node, encap)
         message = ask(line, peer, coap_get("hello", 0x4000))
         answer = coap_answer(message) if message else None
@@ -237,7 +237,7 @@ def restart(programs, directory, report):
             node.wait_for("serving", 10)
             line = Line(node, False)
             if peer is None:
-                peer = Peer(node.host, node.address, SPI_FROM_NODE, SPI_TO_NODE, IIV)
+                peer = Peer((node.host, node.address), SPIS, IIV)
             if ask(line, peer, coap_get("hello", 0x6000 + life)) is None:
                 break
             tops.append(peer.top)

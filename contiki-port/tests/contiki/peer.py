@@ -47,13 +47,16 @@ class Refused(Exception):
 
 
 class Peer:
-    """One pair of SAs with a node: `spi_in` and `spi_out` as this end sees them."""
+    """One pair of SAs with a node, in transport mode.
 
-    def __init__(self, own, node, spi_in, spi_out, mode, port=COAP_PORT, tunnel=False):
-        self.own, self.node = map(ipaddress.IPv6Address, (own, node))
-        self.mode, self.port, self.tunnel = mode, port, tunnel
-        self.inbound = self.sa(spi_in)
-        self.outbound = self.sa(spi_out)
+    `ends` are this end's address and the node's, `spis` those of the SA that
+    receives here and of the one that sends.
+    """
+
+    def __init__(self, ends, spis, mode):
+        self.own, self.node = map(ipaddress.IPv6Address, ends)
+        self.mode = mode
+        self.inbound, self.outbound = map(self.sa, spis)
         self.sent = 0
         self.top = 0
         self.seen = set()
@@ -66,17 +69,16 @@ class Peer:
     def context(self, out):
         """The context of demo-sa.c, in the words of the draft."""
         ends = (self.own, self.node) if out else (self.node, self.own)
-        ports = (self.port, COAP_PORT) if out else (COAP_PORT, self.port)
         case = {
             "iipc_profile": "iipc_diet-esp", "dscp_cda": "lower", "ecn_cda": "lower",
             "flow_label_cda": "lower", "dscp_list": [], "alignment": 8,
-            "esp_trailer": "Optional", "ipsec_mode": "Tunnel" if self.tunnel else "Transport",
+            "esp_trailer": "Optional", "ipsec_mode": "Transport",
             "esp_spi_lsb": 8, "esp_sn_lsb": 8, "ts_ip_version": 6, "ts_proto": headers.UDP,
         }
-        for name, end, port in zip(("src", "dst"), ends, ports):
+        for name, end in zip(("src", "dst"), ends):
             for edge in ("start", "end"):
                 case[f"ts_ip_{name}_{edge}"] = str(end)
-                case[f"ts_port_{name}_{edge}"] = port
+                case[f"ts_port_{name}_{edge}"] = COAP_PORT
         return diet_esp.context_of(case)
 
     def seal(self, packet, number=None):
@@ -134,8 +136,6 @@ class Peer:
         end = len(clear) - 2 - pad
         if clear[end:-2] != bytes(range(1, pad + 1)):
             raise Refused("padding")
-        if self.tunnel:
-            return number, clear[:end]
         return number, diet_esp.with_next(packet[:40], 6, following, end) + clear[:end]
 
 
