@@ -43,6 +43,13 @@ def protect_tunnel(line, spi, mode):
     line.end.protect(root, spi, spi + 1, mode, gateway=root)
 
 
+def at_the_early_hook(images, rpl, report):
+    """Transport mode before RPL adds its headers, as on a border router."""
+    early = dict(images, ends=images["early"])
+    for mode, what in MODES.items():
+        through(early, "routers", f"{rpl}/early/{what}", 0xC0FFEE01, mode, report)
+
+
 def stock_routers(images, rpl, report):
     """Without the forwarder: what passes all the same, and that the rest does not."""
     through(images, "stock", f"{rpl}/stock/esp-11000001", 0x11000001, ESP, report)
@@ -75,11 +82,12 @@ def group(images, rpl, report):
 
 
 def run(images, rpl, report):
-    """`images`: files of the nodes (ends, routers, stock), and a directory."""
+    """`images`: files of the nodes (ends, early, routers, stock), and a directory."""
     for spi in SPIS:
         for mode, what in MODES.items():
             through(images, "routers", f"{rpl}/3-hops/{what}-{spi:08x}", spi, mode, report)
     for mode, what in MODES.items():
         through(images, "routers", f"{rpl}/tunnel/{what}", 0xC0FFEE01, mode, report, tunnel=True)
+    at_the_early_hook(images, rpl, report)
     stock_routers(images, rpl, report)
     group(images, rpl, report)
