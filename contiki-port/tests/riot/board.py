@@ -129,6 +129,19 @@ def forgeries(node: Node) -> None:
     report.result("alive", node.problem(PLAIN, node.ping(3)))
 
 
+def restart(node: Node) -> None:
+    """Numbers begin behind the last one that was used, and not far behind it."""
+    report, last = node.report, node.peer.into[PLAIN].sn
+    node.text = ""
+    node.type("reboot")
+    node.boot()
+    # Node 1 has forgotten what it received; its peer has not.
+    report.result("after-restart", node.problem(PLAIN, node.ping(1)))
+    first = node.peer.into[PLAIN].sn
+    report.check("number-after-restart", last < first <= last + 64, f"{first} after {last}")
+    report.result("diet-esp-after-restart", node.problem(COAP, node.coap(b"again")))
+
+
 def stack(node: Node) -> None:
     node.type("stack")
     match = node.expect(r"stack: (\d+) of (\d+) free")
@@ -145,6 +158,9 @@ def main(name: str, board: str, elf: str) -> int:
         node.boot()
         for part in traffic, numbers, forgeries, stack:
             part(node)
+        # Only this board has flash that a program can write.
+        if board == "microbit":
+            restart(node)
     finally:
         node.close()
     return report.total()

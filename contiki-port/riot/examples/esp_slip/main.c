@@ -12,6 +12,7 @@
 #include "net/gnrc/netif.h"
 #include "net/ipv6/addr.h"
 #include "net/sock/udp.h"
+#include "periph/pm.h"
 #include "shell.h"
 #include "thread.h"
 
@@ -88,6 +89,18 @@ static int _stack(int argc, char **argv)
     return 0;
 }
 SHELL_COMMAND(stack, "what is left of the IPv6 thread's stack", _stack);
+#endif
+
+#ifdef MODULE_SPRAT_MTD
+/* Where numbers are kept, they go on behind those that were used. */
+static int _reboot(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    pm_reboot();
+    return 0;
+}
+SHELL_COMMAND(reboot, "begin anew, with the numbers that the flash holds", _reboot);
 #endif
 
 int main(void)

@@ -193,7 +193,7 @@ static size_t _length(const gnrc_pktsnip_t *pkt, const gnrc_pktsnip_t *ipv6)
 }
 
 /* A copy in one piece, with `room` octets to grow. */
-static gnrc_pktsnip_t *_copy_in(const gnrc_pktsnip_t *pkt, const gnrc_pktsnip_t *ipv6, size_t room)
+static __attribute__((noinline)) gnrc_pktsnip_t *_copy_in(const gnrc_pktsnip_t *pkt, const gnrc_pktsnip_t *ipv6, size_t room)
 {
     size_t at = _length(pkt, ipv6);
     gnrc_pktsnip_t *copy = gnrc_pktbuf_add(NULL, NULL, at + room, GNRC_NETTYPE_UNDEF);
@@ -219,7 +219,7 @@ static gnrc_pktsnip_t *_drop(gnrc_pktsnip_t *pkt)
 }
 
 /* Ours, to ourselves, and never on a link: no policy is asked. */
-static bool _is_loopback(gnrc_pktsnip_t *pkt, const ipv6_hdr_t *hdr)
+static __attribute__((noinline)) bool _is_loopback(gnrc_pktsnip_t *pkt, const ipv6_hdr_t *hdr)
 {
     return gnrc_pktsnip_search_type(pkt, GNRC_NETTYPE_NETIF) == NULL && _is_mine(&hdr->src) &&
            _is_mine(&hdr->dst);
@@ -256,7 +256,7 @@ static bool _mark(gnrc_pktsnip_t *pkt, const gnrc_pktsnip_t *options, uint8_t *p
 }
 
 /* Puts `opened` in the place of `pkt`. NULL: dropped; both are released. */
-static gnrc_pktsnip_t *_replace(gnrc_pktsnip_t *pkt, gnrc_pktsnip_t *ipv6, gnrc_pktsnip_t *opened,
+static __attribute__((noinline)) gnrc_pktsnip_t *_replace(gnrc_pktsnip_t *pkt, gnrc_pktsnip_t *ipv6, gnrc_pktsnip_t *opened,
                                 uint8_t *protnum)
 {
     gnrc_pktsnip_t *options = (pkt->next != ipv6) ? pkt->next : NULL;
@@ -277,7 +277,7 @@ static gnrc_pktsnip_t *_replace(gnrc_pktsnip_t *pkt, gnrc_pktsnip_t *ipv6, gnrc_
 }
 
 /* Whether an opened packet is one that this node may read on. */
-static bool _is_readable(const uint8_t *packet, uint16_t length)
+static __attribute__((noinline)) bool _is_readable(const uint8_t *packet, uint16_t length)
 {
     sprat_mote_flow flow;
     ipv6_addr_t address;
@@ -296,7 +296,7 @@ static bool _is_readable(const uint8_t *packet, uint16_t length)
     return true;
 }
 
-static bool _is_fragment(const gnrc_pktsnip_t *whole)
+static __attribute__((noinline)) bool _is_fragment(const gnrc_pktsnip_t *whole)
 {
     sprat_mote_flow flow;
 
@@ -421,7 +421,7 @@ gnrc_pktsnip_t *__wrap_gnrc_ipv6_ext_frag_reass(gnrc_pktsnip_t *pkt)
 /* --- What leaves: packets in send order, the IPv6 header first */
 
 /* A copy in one piece, with room to be sealed. */
-static gnrc_pktsnip_t *_copy_out(const gnrc_pktsnip_t *ipv6, size_t length)
+static __attribute__((noinline)) gnrc_pktsnip_t *_copy_out(const gnrc_pktsnip_t *ipv6, size_t length)
 {
     gnrc_pktsnip_t *copy = gnrc_pktbuf_add(NULL, NULL, length + SPRAT_MOTE_SEAL_ROOM,
                                            GNRC_NETTYPE_UNDEF);
