@@ -81,9 +81,15 @@ mkdir -p "$dir" "$(dirname "$out")"
 # Another feature set may be under way to the same file.
 exec 9>"$dir/.lock-$target"
 flock 9
-env RUSTC="$rustc" RUSTFLAGS="$flags" "${environment[@]}" "$cargo" build --quiet --locked \
-  -p libsprat-mote --no-default-features --features "$features" --profile mote \
-  --target "$target" --target-dir "$dir" "${std[@]}" "${profile[@]}" 9>&-
+# Called from the root, since cargo heeds the configuration of every directory
+# above: this tree may lie in that of a system which patches crates of its own.
+(
+  cd /
+  exec env RUSTC="$rustc" RUSTFLAGS="$flags" "${environment[@]}" "$cargo" build --quiet --locked \
+    --manifest-path "$ROOT/Cargo.toml" \
+    -p libsprat-mote --no-default-features --features "$features" --profile mote \
+    --target "$target" --target-dir "$dir" "${std[@]}" "${profile[@]}" 9>&-
+)
 cp "$dir/$target/mote/libsprat_mote.a" "$out.$$"
 if [ -z "$builtins" ]; then
   # All but the crate's own object and what of core is not in there.
