@@ -57,9 +57,12 @@ def talk(report: Report, nodes: dict[int, Node], air: Air) -> None:
         report.equal(f"coap-diet-esp-{number}", answers, 5)
         report.equal(f"fragments-{number}", node.ping(f"{ADDRESS[3 - number]}%{interface}", 2, 300), 2)
     after = {number: node.counters() for number, node in nodes.items()}
-    # Ten, five and two exchanges from either side, sealed and opened at both ends.
-    passed = {number: after[number]["passed"] - before[number]["passed"] for number in nodes}
-    report.equal("passed", passed, {1: 68, 2: 68})
+    # Ten, five and two exchanges from either side, sealed and opened at both ends;
+    # CoAP may have said something twice where the machine was slow.
+    passed = [after[number]["passed"] - before[number]["passed"] for number in nodes]
+    report.check("passed", all(68 <= count <= 76 for count in passed), f"{passed}")
+    dropped = {name for number in nodes for name in after[number]} - {"passed"}
+    report.equal("dropped", {name for name in dropped if any(c.get(name) for c in after.values())}, set())
     heard = [frame.hex() for frame in air.frames if b"state" in frame or b"passed" in frame]
     report.equal("nothing-in-clear", heard, [])
 
