@@ -23,7 +23,7 @@ from packets import ENCR, INTEG, KEY, diet_esp
 V6_ENDS = "2001:db8:0:1::1000", "2001:db8:0:2::5678"
 V4_ENDS = "192.0.2.10", "198.51.100.20"
 SA = {"encr": f"{ENCR}+{INTEG}", "key": "", "salt": "", "auth_key": KEY.hex(), "esn": False}
-EVERYTHING = frozenset({"FLAGS", "SRC", "DST", "SRC_PORT", "DST_PORT", "CHECKSUM"})
+EVERYTHING = frozenset({"FLAGS", "SRC", "DST", "SRC_PORT", "DST_PORT", "CHECKSUM", "HDR_CKSUM"})
 # Text, CoAP, numbers that begin with zeros, nothing, and what looks like noise.
 PAYLOADS = (b"Hello diet", bytes.fromhex("40017d34b474656d70ff"), bytes(8) + b"\1\2", b"",
             bytes.fromhex("9c3fe1a75b08d24466f01b8e2d"), bytes.fromhex("00ff17c0a89e"))
@@ -261,12 +261,15 @@ def width(field: schc.Field) -> int:
 
 def sent(ctx: oracle.Context, proto: int) -> frozenset[str]:
     """Of what plausibility looks at, that of which at least a bit was sent."""
+    # Space that the selector asks for is the word of the context.
+    kind = ipaddress.IPv6Address if ctx.version == 6 else ipaddress.IPv4Address
+    wanted = {fid for fid, ends in (("SRC", ctx.src), ("DST", ctx.dst)) if plausible.wanted(kind(ends.start))}
     if not ctx.iipc:
-        return EVERYTHING
+        return EVERYTHING - wanted
     transport = oracle.transport_rule(ctx, proto)
     rule = [*(oracle.ip_rule(ctx) if ctx.tunnel else []), *transport]
     elided = {field.fid for field in rule if not width(field)}
-    return EVERYTHING - elided - ({"CHECKSUM"} if transport else set())
+    return EVERYTHING - wanted - elided - ({"CHECKSUM"} if transport else set())
 
 
 def impossible(ctx: oracle.Context, whole: bytes) -> bool:
@@ -283,17 +286,21 @@ def impossible(ctx: oracle.Context, whole: bytes) -> bool:
     return plausible.impossible(whole, sent(ctx, proto), ctx.proto)
 
 
+def sight(name: str, right: dict, wrong: dict, inner: bytes) -> Sight:
+    """`inner`, sent with the right context and seen with the wrong one."""
+    ctx = oracle.context_of(right)
+    clear, _ = oracle.add_trailer(ctx, NoCipher, oracle.compress(ctx, inner))
+    return Sight(name, right, wrong, inner, clear, oracle.outer_packet(ctx, inner, outer_of(inner), b""))
+
+
 def sights() -> Iterator[Sight]:
     """Every packet with its own context, and with every one that is one attribute off."""
     for name, right, proto, extension in rights():
-        ctx = oracle.context_of(right)
         wrongs = [right | change for change in changes(right) if right | change != right]
         for payload in PAYLOADS:
             inner = packet(right["ts_ip_version"], proto, payload, extension)
-            made = oracle.compress(ctx, inner)
-            clear, _ = oracle.add_trailer(ctx, NoCipher, made)
             for wrong in (right, *wrongs):
-                yield Sight(name, right, wrong, inner, clear, oracle.outer_packet(ctx, inner, outer_of(inner), b""))
+                yield sight(name, right, wrong, inner)
 
 
 def capture(seen: list[Sight]) -> tuple[list[bytes], str]:

@@ -33,6 +33,11 @@ def nowhere(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return not any(address in net for net in GIVEN) or address.is_loopback
 
 
+def wanted(first: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether a selector that begins so asks for what is nobody's or a group's."""
+    return nowhere(first) or first.is_multicast or first == BROADCAST
+
+
 def bad_addresses(packet: bytes, sent: Set[str]) -> bool:
     ends = headers.ends_of(packet)
     half = len(ends) // 2
@@ -43,11 +48,20 @@ def bad_addresses(packet: bytes, sent: Set[str]) -> bool:
     return "DST" in sent and (destination.is_unspecified or nowhere(destination))
 
 
+def source_routed(packet: bytes) -> bool:
+    at, size = 20, 4 * (packet[0] & 15)
+    while at < size and packet[at]:
+        if packet[at] in (131, 137):
+            return True
+        at += 1 if packet[at] == 1 else max(2, packet[at + 1]) if at + 1 < size else size
+    return False
+
+
 def past_extensions(packet: bytes) -> tuple[int, int, bool, bool]:
     """Upper protocol, where it begins, whether it is a fragment, whether the addresses may be others."""
     if packet[0] >> 4 == 4:
         fragment = int.from_bytes(packet[6:8], "big") & 0x3FFF != 0
-        return packet[9], 4 * (packet[0] & 15), fragment, False
+        return packet[9], 4 * (packet[0] & 15), fragment, source_routed(packet)
     protocol, at, fragment, other = packet[6], 40, False, False
     while protocol in (0, 43, 44, 60) and not fragment:
         other |= protocol in (43, 60)
@@ -152,6 +166,8 @@ def impossible(packet: bytes, sent: Set[str], said: int) -> bool:
     """Whether an inner packet cannot be; the context says the protocol `said`, or 0."""
     version = packet[0] >> 4
     if version == 4 and "FLAGS" in sent and packet[6] & 0x80:
+        return True
+    if version == 4 and "HDR_CKSUM" in sent and headers.ones_sum(packet[: 4 * (packet[0] & 15)]) != 0xFFFF:
         return True
     if bad_addresses(packet, sent):
         return True

@@ -8,6 +8,7 @@ use core::net::IpAddr;
 
 use crate::diet_esp::{Context, Pseudo, Stratum, guard};
 use crate::schc::{Cda, Fid, bits_at};
+use crate::selector::{AddrRange, Selector};
 use crate::trailer::Form;
 use crate::wire::ip::{self, Fragment, Head, Version, proto, v4, v6};
 use crate::wire::{finish_checksum, sum_words, u8_at, u16_at, u32_at};
@@ -149,41 +150,60 @@ impl Sent {
 
     fn packet(&self, rebuilt: &Rebuilt<'_>, head: &Head) -> Option<Contradiction> {
         let packet = rebuilt.packet.get(..head.total_len)?;
-        let flags = u8_at(packet, v4::FRAGMENT).ok()?;
-        if head.version == Version::V4 && self.has(Fid::Flags) && flags & 0x80 != 0 {
-            return Some(Contradiction::ReservedFlag);
-        }
-        let named = rebuilt.context.afrg().selector.protocol == Some(head.protocol);
-        self.addresses(head).or_else(|| {
-            if head.fragment != Fragment::Whole {
-                return None;
-            }
-            if !named && is_nobodys(head.protocol, Some(head.version)) {
-                return Some(Contradiction::Protocol);
-            }
-            let pseudo = Pseudo {
-                source: head.source,
-                destination: head.destination,
-                protocol: head.protocol,
-            };
-            self.upper(&Upper {
-                protocol: head.protocol,
-                octets: packet.get(head.upper_at..)?,
-                pseudo: (!readdressed(packet, head)).then_some(pseudo),
+        let headers = packet.get(..head.upper_at)?;
+        let selector = &rebuilt.context.afrg().selector;
+        let named = selector.protocol == Some(head.protocol);
+        self.ipv4(headers)
+            .or_else(|| self.addresses(head, selector))
+            .or_else(|| {
+                if head.fragment != Fragment::Whole {
+                    return None;
+                }
+                if !named && is_nobodys(head.protocol, Some(head.version)) {
+                    return Some(Contradiction::Protocol);
+                }
+                let pseudo = Pseudo {
+                    source: head.source,
+                    destination: head.destination,
+                    protocol: head.protocol,
+                };
+                self.upper(&Upper {
+                    protocol: head.protocol,
+                    octets: packet.get(head.upper_at..)?,
+                    pseudo: (!readdressed(headers)).then_some(pseudo),
+                })
             })
-        })
     }
 
-    fn addresses(&self, head: &Head) -> Option<Contradiction> {
+    /// What an IPv4 header says besides addresses and protocol.
+    fn ipv4(&self, headers: &[u8]) -> Option<Contradiction> {
+        if u8_at(headers, 0).ok()? >> 4 != 4 {
+            return None;
+        }
+        if self.has(Fid::Flags) && u8_at(headers, v4::FRAGMENT).ok()? & 0x80 != 0 {
+            return Some(Contradiction::ReservedFlag);
+        }
+        let wrong = self.has(Fid::HeaderChecksum) && finish_checksum(sum_words(headers, 0)) != 0;
+        wrong.then_some(Contradiction::Checksum)
+    }
+
+    /// Space that the selector itself asks for is the context's word, not the wire's.
+    fn addresses(&self, head: &Head, selector: &Selector) -> Option<Contradiction> {
         let (source, destination) = (head.source, head.destination);
+        let wanted = |range: &AddrRange| match range {
+            AddrRange::Range { first, .. } => is_group(*first) || is_nowhere(*first),
+            AddrRange::Any => false,
+        };
         // Who has no address yet asks a group (RFC 4862 s5.4.2); of IPv4 a
         // broadcast address cannot be told from others.
         let nameless = source.is_unspecified() && source.is_ipv6() && !destination.is_multicast();
-        if self.has(Fid::Source) && (nameless || is_group(source) || is_nowhere(source)) {
+        let nobodys = nameless || is_group(source) || is_nowhere(source);
+        if self.has(Fid::Source) && nobodys && !wanted(&selector.source) {
             return Some(Contradiction::SourceAddress);
         }
         let nobody = destination.is_unspecified() || is_nowhere(destination);
-        (self.has(Fid::Destination) && nobody).then_some(Contradiction::DestinationAddress)
+        let wrong = self.has(Fid::Destination) && nobody && !wanted(&selector.destination);
+        wrong.then_some(Contradiction::DestinationAddress)
     }
 
     fn upper(&self, upper: &Upper<'_>) -> Option<Contradiction> {
@@ -304,20 +324,41 @@ fn is_nobodys(protocol: u8, version: Option<Version>) -> bool {
     }
 }
 
-/// Whether extension headers may hold other addresses, which a checksum covers:
-/// Routing, and Destination Options with a home address.
-fn readdressed(packet: &[u8], head: &Head) -> bool {
-    if head.version == Version::V4 {
-        return false;
+/// Whether `headers`, an IP header and what belongs to it, may hold other addresses,
+/// which a checksum covers: a source route, Destination Options with a home address.
+pub(super) fn readdressed(headers: &[u8]) -> bool {
+    match headers.first().map(|octet| octet >> 4) {
+        Some(4) => source_routed(headers.get(ip::IPV4_LEN..).unwrap_or(&[])),
+        _ => behind_options(headers),
     }
-    let (mut at, mut name) = (ip::IPV6_LEN, packet.get(v6::NEXT_HEADER).copied());
-    while at < head.upper_at {
-        let len = match (name, packet.get(at + 1)) {
+}
+
+/// Options with Loose or Strict Source Route (RFC 791 s3.1): the address that the
+/// checksum covers stands in them.
+fn source_routed(options: &[u8]) -> bool {
+    const ROUTES: [u8; 2] = [131, 137];
+    let mut rest = options;
+    loop {
+        rest = match rest {
+            [] | [0, ..] => return false,
+            [1, rest @ ..] => rest,
+            [kind, ..] if ROUTES.contains(kind) => return true,
+            [_, len, ..] => rest.get(usize::from(*len).max(2)..).unwrap_or(&[]),
+            [_] => return false,
+        };
+    }
+}
+
+/// Whether there are extension headers that change an address or may.
+fn behind_options(headers: &[u8]) -> bool {
+    let (mut at, mut name) = (ip::IPV6_LEN, headers.get(v6::NEXT_HEADER).copied());
+    while at < headers.len() {
+        let len = match (name, headers.get(at + 1)) {
             (Some(proto::HOP_BY_HOP), Some(len)) => usize::from(*len) * 8 + 8,
             (Some(proto::FRAGMENT), _) => 8,
             _ => return true,
         };
-        name = packet.get(at).copied();
+        name = headers.get(at).copied();
         at += len;
     }
     false

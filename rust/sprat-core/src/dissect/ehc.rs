@@ -303,9 +303,11 @@ impl<S: Sink + ?Sized> Run<'_, S> {
     /// changed them.
     fn ends(&self) -> Option<(IpAddr, IpAddr)> {
         let (source, destination) = (self.input.source?, self.input.destination?);
-        let front = self.input.before.len().checked_sub(ip::IPV6_LEN);
-        let named = front.and_then(|at| self.input.before.get(at + v6::NEXT_HEADER));
-        let direct = source.is_ipv4() || named == Some(&proto::ESP);
+        let before = self.input.before;
+        let front = before.len().checked_sub(ip::IPV6_LEN);
+        let header = front.and_then(|at| before.get(at..));
+        let bare = header.and_then(|header| outer_v6(header, self.input));
+        let direct = source.is_ipv4() || bare.is_some();
         (self.input.encap == Encap::Ip && direct).then_some((source, destination))
     }
 

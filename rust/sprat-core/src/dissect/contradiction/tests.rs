@@ -242,3 +242,36 @@ fn either_reading_of_the_alignment_will_do() {
     };
     assert_eq!(alignment(&bare, 13, 2), None);
 }
+
+#[test]
+fn a_source_route_holds_the_address_that_a_checksum_covers() {
+    let of = |options: &[u8]| readdressed(&[&[0x45; 20], options].concat());
+    assert!(!of(&[]));
+    assert!(!of(&[148, 4, 0, 0]));
+    assert!(!of(&[7, 7, 4, 131, 131, 131, 131, 0]));
+    assert!(of(&[131, 7, 4, 192, 0, 2, 9, 0]));
+    assert!(of(&[1, 148, 4, 0, 0, 137, 7, 4, 192, 0, 2, 9]));
+    // Behind the end of the options there are none.
+    assert!(!of(&[0, 131, 7, 4]));
+    assert!(!of(&[7, 0, 0]));
+}
+
+#[test]
+fn an_ipv4_header_that_was_sent_has_its_checksum() {
+    let sent = |elided| Sent {
+        elided,
+        bits: 0,
+        computed: false,
+    };
+    let mut header = std::vec![
+        0x45, 0, 0, 20, 0, 0, 0, 0, 64, 59, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2
+    ];
+    let sum = finish_checksum(sum_words(&header, 0));
+    put(&mut header, v4::CHECKSUM, sum.to_be_bytes()).unwrap();
+    assert_eq!(sent(0).ipv4(&header), None);
+    header[8] = 63;
+    assert_eq!(sent(0).ipv4(&header), Some(Contradiction::Checksum));
+    assert_eq!(sent(bit(Fid::HeaderChecksum)).ipv4(&header), None);
+    header[0] = 0x60;
+    assert_eq!(sent(0).ipv4(&header), None);
+}

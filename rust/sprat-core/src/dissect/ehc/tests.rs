@@ -371,6 +371,69 @@ fn a_contradiction_is_told_and_nothing_handed_on() {
 }
 
 #[test]
+fn space_that_the_selector_asks_for_is_no_contradiction() {
+    let found = |first, last, residue: &[u8]| {
+        let of_space = Selector {
+            source: AddrRange::Range {
+                first: v6(first),
+                last: v6(last),
+            },
+            source_ports: PortRange::Any,
+            destination_ports: PortRange::Any,
+            protocol: Some(99),
+            ..selector()
+        };
+        let afrg = Afrg {
+            selector: of_space,
+            ..afrg()
+        };
+        let sa = compressed(sa(0x1d4), afrg, Some(Version::V6));
+        let esp = sealed(&sa, residue);
+        let before = octets(OUTER);
+        let (outcome, ..) = look(&sa, &input(&esp, &before));
+        assert_eq!((outcome.verified, outcome.reason), (true, None));
+        outcome.contradiction
+    };
+    assert_eq!(found("200::", "200::ff", &[7]), None);
+    assert_eq!(found("::", "::ff", &[7]), None);
+    // The wire says the loopback address where the selector has more.
+    let nobody = Some(Contradiction::SourceAddress);
+    assert_eq!(found("::", "::ff", &[1]), nobody);
+}
+
+#[test]
+fn a_checksum_is_judged_by_the_header_in_front_of_esp_only() {
+    let icmp = Selector {
+        source: AddrRange::Any,
+        destination: AddrRange::Any,
+        protocol: Some(proto::ICMPV6),
+        source_ports: PortRange::Any,
+        destination_ports: PortRange::Any,
+    };
+    let afrg = Afrg {
+        selector: icmp,
+        ..afrg()
+    };
+    let sa = compressed(sa(0x1d4), afrg, None);
+    let esp = sealed(&sa, &[128, 0, 1, 2, 0, 0, 0, 0]);
+    let found = |before: &[u8]| {
+        let given = Input {
+            destination: Some(v6("2001:db8:0:3200::2")),
+            ..input(&esp, before)
+        };
+        look(&sa, &given).0.contradiction
+    };
+    let ends = "20010db8000f0000000000000000000120010db8000032000000000000000002";
+    let bare = octets(&["600000000018324", "0", ends].concat());
+    assert_eq!(found(&bare), Some(Contradiction::Checksum));
+    // A home address stands in front, and what 40 octets before ESP would be Next
+    // Header is 50.
+    let home = "3202010400000000c91020010db8000000000000000000000009";
+    let moved = octets(&["6000000000303c40", ends, &home[..48]].concat());
+    assert_eq!(found(&moved), None);
+}
+
+#[test]
 fn a_packet_that_disproves_the_context_casts_doubt_on_the_later_ones() {
     let sa = example();
     let esp = octets("d401b2eda813db4a8c2ba14296fe3f6b5efd3a6725");
