@@ -368,6 +368,12 @@
 /* The remark for a compressed packet that cannot be what its SA makes of it. */
 #define SPRAT_DISSECT_EXPERT_CONTRADICTION 205
 
+/*
+ The remark for a packet of a compressed SA inside which another dissector runs
+ past the end. It is the caller's to make.
+ */
+#define SPRAT_DISSECT_EXPERT_INNER_MALFORMED 206
+
 /* The octets come in a UDP datagram (RFC 3948). */
 #define SPRAT_DISSECT_UDP 1
 
@@ -1119,6 +1125,8 @@ typedef struct sprat_dissect_out {
      what was rebuilt cannot be: SPRAT_DISSECT_EXPERT_CONTRADICTION.
      */
     uint8_t reason;
+    /* 1: the SA is compressed. */
+    uint8_t compressed;
     /* SPI. */
     uint32_t spi;
     /* Sequence Number field. */

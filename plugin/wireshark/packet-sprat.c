@@ -8,9 +8,11 @@
 
 #include <string.h>
 
+#include <epan/exceptions.h>
 #include <epan/expert.h>
 #include <epan/ipproto.h>
 #include <epan/proto_data.h>
+#include <epan/show_exception.h>
 #include <epan/tap.h>
 #include <epan/dissectors/packet-tcp.h>
 
@@ -48,6 +50,7 @@ typedef struct {
     tvbuff_t              *plain;   /* what was decrypted, or NULL */
     tvbuff_t              *rebuilt; /* what was rebuilt from that, or NULL */
     bool                   over_ip; /* not in UDP or TCP, which pass on other data than IP */
+    sprat_tap_t           *tap;     /* what listeners get, or NULL */
     sprat_dissect_span     spans[SPANS_MAX];
     sprat_dissect_out      out;
 } sprat_packet_t;
@@ -169,6 +172,28 @@ add_layer(sprat_packet_t *p)
         proto_item_append_text(item, ", SA: %.*s", (int)p->out.sa_name.len, p->out.sa_name.data);
 }
 
+/* With a wrong Diet-ESP context the inner packet can be anything: where a dissector
+ * runs past its end, that is a remark of ours too. */
+static void
+dissect_doubtful(sprat_packet_t *p, dissector_handle_t handle, tvbuff_t *payload, void *data)
+{
+    packet_info *pinfo = p->pinfo;
+    const char *proto = pinfo->current_proto;
+
+    TRY {
+        call_dissector_with_data(handle, payload, pinfo, p->tree, p->over_ip ? data : NULL);
+    }
+    CATCH(ReportedBoundsError) {
+        show_exception(payload, pinfo, p->tree, EXCEPT_CODE, GET_MESSAGE);
+        proto_tree_add_expert(p->own, pinfo, &ei_ids[SPRAT_DISSECT_EXPERT_INNER_MALFORMED],
+                              payload, 0, -1);
+        if (p->tap != NULL)
+            p->tap->remark = ei_names[SPRAT_DISSECT_EXPERT_INNER_MALFORMED];
+        pinfo->current_proto = proto;
+    }
+    ENDTRY;
+}
+
 /* Hands the payload to the dissector of what it is. */
 static void
 dissect_inner(sprat_packet_t *p, void *data)
@@ -204,12 +229,15 @@ dissect_inner(sprat_packet_t *p, void *data)
     }
     match = p->pinfo->match_uint;
     p->pinfo->match_uint = p->out.protocol;
-    call_dissector_with_data(handle, payload, p->pinfo, p->tree, p->over_ip ? data : NULL);
+    if (p->out.compressed)
+        dissect_doubtful(p, handle, payload, data);
+    else
+        call_dissector_with_data(handle, payload, p->pinfo, p->tree, p->over_ip ? data : NULL);
     p->pinfo->match_uint = match;
 }
 
 static void
-queue_tap(const sprat_packet_t *p)
+queue_tap(sprat_packet_t *p)
 {
     sprat_tap_t *tap;
 
@@ -229,6 +257,7 @@ queue_tap(const sprat_packet_t *p)
     else
         tap->sa = wmem_strdup_printf(p->pinfo->pool, "SPI 0x%08x", p->out.spi);
     tap_queue_packet(tap_sprat, p->pinfo, tap);
+    p->tap = tap;
 }
 
 static void
@@ -359,6 +388,7 @@ dissect_by(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data,
     p->pinfo = pinfo;
     p->tree = tree;
     p->plain = p->rebuilt = NULL;
+    p->tap = NULL;
     p->over_ip = (flags & (SPRAT_DISSECT_UDP | SPRAT_DISSECT_TCP)) == 0;
     if (ask_library(p, sas, flags) != 0) {
         proto_tree_add_expert(tree, pinfo, &ei_ids[SPRAT_DISSECT_EXPERT_PANIC], tvb, 0, -1);

@@ -9,6 +9,8 @@ from collections import Counter
 import ehc
 import test_ehc
 import test_plugin
+from packets import ENCR, INTEG, KEY, checksum, esp, ipv4
+from tshark import row, table
 
 try:
     import contexts
@@ -85,6 +87,45 @@ class WrongContexts(unittest.TestCase):
                         counts[wanted] += 1
         self.assertGreater(min(counts[True], counts[False]), 50)
 
+    def test_what_another_dissector_finds_malformed_is_remarked(self):
+        # Read with a context for any protocol, the text begins with the number of VRRP.
+        packets, toml = contexts.capture([sight_of(contexts.context(6, 17), "ts_proto", payload=b"prio 7")])
+        files = test_ehc.Files("malformed", packets, toml)
+        frame = files.fields([*NAMES, "sprat.expert.ehc-inner-malformed"])[0]
+        self.assertTrue(frame["frame.protocols"].endswith(":sprat:ipv6:vrrp"), frame["frame.protocols"])
+        self.assertEqual((frame["sprat.esp.drop_reason"], frame["sprat.ehc.contradiction"]), ("", ""))
+        self.assertNotEqual(frame["sprat.expert.ehc-inner-malformed"], "")
+        self.assertRegex(files.text("-q", "-z", "sprat,tree"), r"ehc-inner-malformed +1 ")
+        self.assertIn("[Malformed Packet: VRRP]", files.text("-V"))
+
+    def test_plain_esp_keeps_a_malformed_packet_to_its_dissector(self):
+        files = test_ehc.Files("plain", [ipv4(50, esp(0x1001, 1, b"rio 7", 112))], "")
+        options = table(row(0x1001, ENCR, b"", INTEG, KEY))
+        text = test_plugin.tshark.output("-r", files.capture, *options, "-V")
+        self.assertIn("[Malformed Packet: VRRP]", text)
+        self.assertNotIn("Diet-ESP", text)
+
+    def test_what_is_legal_though_rare_is_not_remarked(self):
+        every = {"ts_ip_src": contexts.EVERY[4], "ts_ip_dst": contexts.EVERY[4]}
+        # The checksum covers 198.51.100.20, which is the last address of a source route.
+        routed = bytearray(contexts.packet(4, 17, b"far"))
+        options, routed[16:20] = bytes([131, 7, 4, *routed[16:20], 0]), bytes([203, 0, 113, 9])
+        routed[0], routed[3] = 0x47, routed[3] + 8
+        routed[10:12] = bytes(2)
+        routed[10:12] = checksum(bytes(routed[:20]) + options).to_bytes(2, "big")
+        routed = bytes(routed[:20]) + options + bytes(routed[20:])
+        # Space that nobody has, and a selector that asks for it.
+        reserved = contexts.context(4, 99, ts_ip_src=("240.0.0.0", "240.0.0.255"))
+        strange = ipv4(99, b"data", "240.0.0.7", contexts.V4_ENDS[1])
+        whole = contexts.context(4, 0, iipc_profile="iipc_not_compressed", **every)
+        seen = [contexts.sight("routed", whole, whole, routed), contexts.sight("reserved", reserved, reserved, strange)]
+        packets, toml = contexts.capture(seen)
+        for frame, sight in zip(test_ehc.Files("legal", packets, toml, *test_ehc.PLAIN_UDP).fields(NAMES), seen, strict=True):
+            with self.subTest(sight.name):
+                self.assertEqual((frame["sprat.esp.icv_good"], frame["sprat.esp.drop_reason"]), ("1", ""))
+                self.assertEqual(frame["sprat.ehc.contradiction"], "")
+                self.assertIn(":sprat:ip", frame["frame.protocols"])
+
     def test_what_is_not_from_the_packet_is_listed(self):
         case = test_ehc.by_id("iot6-udp-odd-range")
         names = test_ehc.one(case).text("-T", "fields", "-e", "sprat.ehc.unconfirmed").strip().split(",")
@@ -100,6 +141,13 @@ class WrongContexts(unittest.TestCase):
         self.assertRegex(files.text("-q", "-z", "sprat,tree"), r"ehc-contradiction +1 ")
         self.assertRegex(files.text("-q", "-z", "expert"), r"Malformed +SPRAT +what was rebuilt cannot be")
         self.assertIn("[ehc-contradiction]", files.text())
+
+
+def sight_of(right: dict, changed: str, payload: bytes) -> "contexts.Sight":
+    """A packet of the right context, seen with the first other one that differs in this attribute."""
+    inner = contexts.packet(right["ts_ip_version"], right["ts_proto"], payload)
+    wrong = next(right | change for change in contexts.changes(right) if change.get(changed, right[changed]) != right[changed])
+    return contexts.sight(changed, right, wrong, inner)
 
 
 TITLES = {"VERSION": "Version", "PROTO": "Protocol", "SRC": "Source Address", "DST": "Destination Address",

@@ -609,6 +609,7 @@ fn look(
         }
     }
     (out.sa_name, out.spi) = (sprat_text::new(&sa.name), sa.spi.0);
+    out.compressed = sa.ehc.is_some().into();
     out.report.sa = u32::try_from(found.index).map_err(|_| SPRAT_E_ARGUMENT)?;
     tell_outcome(out, &outcome, &found.attempt.report);
     Ok(())
@@ -624,7 +625,7 @@ fn blank(out: &mut sprat_dissect_out, class: Class, input: &Input<'_>) {
     (out.text_offset, out.text_len, out.payload_len) = (0, 0, 0);
     (out.rebuilt_offset, out.rebuilt_len, out.saved) = (0, 0, 0);
     (out.inner, out.protocol) = (SPRAT_DISSECT_INNER_NONE, 0);
-    out.verified = 0;
+    (out.verified, out.compressed) = (0, 0);
     out.reason = class.reason().map_or(0, DropReason::code);
     out.spi = input.spi().map_or(0, |spi| spi.0);
     out.sequence = input.sequence_low();

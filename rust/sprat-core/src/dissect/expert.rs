@@ -50,6 +50,8 @@ pub enum Expert {
     OuterUnknown,
     /// A compressed packet that cannot be what its SA makes of it.
     Contradiction,
+    /// A packet of a compressed SA whose inside another dissector finds malformed.
+    InnerMalformed,
 }
 
 /// Codes from here on are no drop reasons.
@@ -65,6 +67,7 @@ impl Expert {
             Expert::Context,
             Expert::OuterUnknown,
             Expert::Contradiction,
+            Expert::InnerMalformed,
         ];
         DropReason::ALL.iter().copied().map(Expert::Drop).chain(own)
     }
@@ -79,6 +82,7 @@ impl Expert {
             Expert::Context => OWN + 3,
             Expert::OuterUnknown => OWN + 4,
             Expert::Contradiction => OWN + 5,
+            Expert::InnerMalformed => OWN + 6,
         }
     }
 
@@ -92,6 +96,7 @@ impl Expert {
             Expert::Context => "ehc-integrity",
             Expert::OuterUnknown => "outer-unknown",
             Expert::Contradiction => "ehc-contradiction",
+            Expert::InnerMalformed => "ehc-inner-malformed",
         }
     }
 
@@ -108,6 +113,9 @@ impl Expert {
             }
             Expert::Contradiction => {
                 "what was rebuilt cannot be (wrong Diet-ESP context, or it was broken before)"
+            }
+            Expert::InnerMalformed => {
+                "the inner packet is malformed (wrong Diet-ESP context, or it was sent so)"
             }
         }
     }
@@ -135,7 +143,7 @@ impl Expert {
             Expert::Panic => Group::Malformed,
             Expert::Context => Group::Security,
             Expert::OuterUnknown => Group::Undecoded,
-            Expert::Contradiction => Group::Malformed,
+            Expert::Contradiction | Expert::InnerMalformed => Group::Malformed,
         }
     }
 
@@ -147,7 +155,9 @@ impl Expert {
             | Expert::Gap
             | Expert::Truncated
             | Expert::OuterUnknown => Severity::Note,
-            Expert::Panic | Expert::Context | Expert::Contradiction => Severity::Error,
+            Expert::Panic | Expert::Context | Expert::Contradiction | Expert::InnerMalformed => {
+                Severity::Error
+            }
             Expert::Drop(reason) => match (self.group(), reason.audit()) {
                 (Group::Security | Group::Malformed, _) => Severity::Error,
                 (_, AuditLevel::Audit) => Severity::Warn,
@@ -167,7 +177,7 @@ mod tests {
         let codes = Expert::all().map(Expert::code);
         assert!(codes.clone().is_sorted_by(|a, b| a < b));
         assert!(codes.clone().all(|code| code != 0));
-        assert_eq!(codes.count(), DropReason::ALL.len() + 6);
+        assert_eq!(codes.count(), DropReason::ALL.len() + 7);
     }
 
     #[test]

@@ -49,6 +49,9 @@ pub const SPRAT_DISSECT_EXPERT_PANIC: u32 = 202;
 
 /// The remark for a compressed packet that cannot be what its SA makes of it.
 pub const SPRAT_DISSECT_EXPERT_CONTRADICTION: u32 = 205;
+/// The remark for a packet of a compressed SA inside which another dissector runs
+/// past the end. It is the caller's to make.
+pub const SPRAT_DISSECT_EXPERT_INNER_MALFORMED: u32 = 206;
 
 /// A field that a display filter can name. The texts live as long as the code.
 #[repr(C)]
@@ -284,6 +287,8 @@ pub struct sprat_dissect_out {
     /// Why a receiver would drop the packet; 0 = it would not. Where it would not but
     /// what was rebuilt cannot be: SPRAT_DISSECT_EXPERT_CONTRADICTION.
     pub reason: u8,
+    /// 1: the SA is compressed.
+    pub compressed: u8,
     /// SPI.
     pub spi: u32,
     /// Sequence Number field.
