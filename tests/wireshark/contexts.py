@@ -154,6 +154,7 @@ def changes(right: dict) -> Iterator[dict]:
     yield from ({"iipc_profile": value} for value in ("iipc_diet-esp", "iipc_not_compressed"))
     for name in ("ts_ip_src", "ts_ip_dst"):
         yield from ({f"{name}_start": first, f"{name}_end": last} for first, last in addresses(right, name))
+    yield from ({"ipsec_mode": value} for value in ("Tunnel", "Transport"))
     other = 10 - right["ts_ip_version"]
     yield {"ts_ip_version": other} | {
         f"ts_ip_{end}_{part}": EVERY[other][part == "end"] for end in ("src", "dst") for part in ("start", "end")}
@@ -202,7 +203,7 @@ class Sight:
 
     def whole(self, rebuilt: bytes) -> bytes:
         """A rebuilt packet, behind its IP header if it has none."""
-        if self.right["ipsec_mode"] == "Tunnel":
+        if self.wrong["ipsec_mode"] == "Tunnel":
             return rebuilt
         size, at = oracle.esp_place(self.outer)
         return oracle.with_next(self.outer[:size], at, self.read[1], len(rebuilt)) + rebuilt
