@@ -10,7 +10,7 @@ use common::{address, packet};
 use drawn::{Way, config, way};
 use proptest::prelude::*;
 use sprat_core::buf::PacketBuf;
-use sprat_core::crypto::{Blocks, BuiltIn, Encr, Integ, Keys, Suite};
+use sprat_core::crypto::{self, BuiltIn, Encr, ICV, Integ, Keys, Packet, Suite, ccm};
 use sprat_core::diet_esp::{Context, Profile};
 use sprat_core::error::DropReason;
 use sprat_core::esp::{Place, Receiver, SealArgs, SealError, Terms, rx, tx};
@@ -28,19 +28,14 @@ const SALT: [u8; 3] = [0xa0, 0xa1, 0xa2];
 const ROOM: usize = 400;
 
 /// AES of the library, and storage that always has room.
-struct Board(Option<BuiltIn>);
-
-impl Blocks for Board {
-    fn one(&mut self, block: &mut [u8; 16]) {
-        self.0.as_mut().unwrap().one(block);
-    }
-}
+struct Board;
 
 impl Platform for Board {
-    fn key(&mut self, key: &[u8; 16]) {
-        self.0 = Some(BuiltIn::new(key));
+    fn ccm(&self, key: &[u8; 16], packet: &Packet, data: (&mut [u8], crypto::Way)) -> [u8; ICV] {
+        ccm(&mut BuiltIn::new(key), packet, data)
     }
-    fn store(&mut self, _: Spi, number: u64) -> Option<u64> {
+
+    fn store(&self, _: Spi, number: u64) -> Option<u64> {
         Some(number)
     }
 }
@@ -236,7 +231,7 @@ impl Both {
     fn mote_seals(&self, packet: &[u8], last: u64) -> Result<Vec<u8>, DropReason> {
         let mut sa = self.sa(true, last);
         let sealed = framed(packet, |frame| {
-            mote::seal(&mut sa, &self.lent(), frame, &mut Board(None))
+            mote::seal(&mut sa, &self.lent(), frame, &Board)
         });
         assert_eq!(sa.number, last + u64::from(sealed.is_ok()));
         sealed
@@ -278,7 +273,7 @@ impl Both {
         let mut sa = self.sa(false, top);
         assert!(mote::is_for(&sa, &self.lent(), packet));
         let opened = framed(packet, |frame| {
-            mote::open(&mut sa, &self.lent(), frame, &mut Board(None))
+            mote::open(&mut sa, &self.lent(), frame, &Board)
         });
         (opened, sa.number)
     }

@@ -2,6 +2,12 @@
 //! nonce of 11 octets, L = 4), over whatever encrypts a block: the platform's AES
 //! or the built-in one. Small before fast; [`super::ccm`] is the hosts' kernel.
 
+#[cfg(feature = "mote-aes")]
+use aes_mote::cipher::{
+    BlockBackend, BlockClosure, BlockEncrypt, BlockSizeUser, KeyInit, ParBlocks, consts,
+    typenum::Unsigned,
+};
+
 use super::Numbers;
 
 /// A block of AES.
@@ -25,13 +31,15 @@ pub trait Blocks {
 
 /// The built-in AES, constant in time.
 #[cfg(feature = "mote-aes")]
-pub struct BuiltIn(aes::Aes128Enc);
+pub struct BuiltIn(aes_mote::Aes128Enc);
 
 #[cfg(feature = "mote-aes")]
 impl BuiltIn {
     /// Expands `key`, for one packet.
+    // What the expansion needs of the stack is free again when blocks are encrypted.
+    #[inline(never)]
     pub fn new(key: &[u8; 16]) -> Self {
-        BuiltIn(cipher::KeyInit::new(key.into()))
+        BuiltIn(aes_mote::Aes128Enc::new(key.into()))
     }
 }
 
@@ -44,9 +52,41 @@ impl Blocks for BuiltIn {
     }
 
     fn pair(&mut self, first: &mut Block, second: &mut Block) {
-        let mut blocks = [(*first).into(), (*second).into()];
-        cipher::BlockCipherEncrypt::encrypt_blocks(&self.0, &mut blocks);
-        [*first, *second] = blocks.map(Into::into);
+        self.0.encrypt_with_backend(Pair(first, second));
+    }
+}
+
+/// Two blocks at once where the backend takes two, without what it has for other
+/// numbers of blocks.
+#[cfg(feature = "mote-aes")]
+struct Pair<'a>(&'a mut Block, &'a mut Block);
+
+#[cfg(feature = "mote-aes")]
+impl BlockSizeUser for Pair<'_> {
+    type BlockSize = consts::U16;
+}
+
+#[cfg(feature = "mote-aes")]
+impl BlockClosure for Pair<'_> {
+    #[inline(always)]
+    fn call<B: BlockBackend<BlockSize = Self::BlockSize>>(self, backend: &mut B) {
+        let Pair(first, second) = self;
+        if B::ParBlocksSize::USIZE == 2 {
+            let mut pair = ParBlocks::<B>::default();
+            if let [one, two] = pair.as_mut_slice() {
+                one.copy_from_slice(first);
+                two.copy_from_slice(second);
+            }
+            backend.proc_par_blocks((&mut pair).into());
+            if let [one, two] = pair.as_slice() {
+                *first = (*one).into();
+                *second = (*two).into();
+            }
+        } else {
+            for block in [first, second] {
+                backend.proc_block(aes_mote::Block::from_mut_slice(block).into());
+            }
+        }
     }
 }
 
@@ -103,7 +143,11 @@ fn xor(into: &mut [u8], other: &[u8]) {
 
 /// Encrypts or decrypts `data` in place and gives the ICV that belongs to it. The
 /// other way round it undoes itself.
-pub fn ccm(aes: &mut impl Blocks, packet: &Packet, (data, way): (&mut [u8], Way)) -> [u8; ICV] {
+pub fn ccm<B: Blocks + ?Sized>(
+    aes: &mut B,
+    packet: &Packet,
+    (data, way): (&mut [u8], Way),
+) -> [u8; ICV] {
     // Data stand in a packet of at most 65,535 octets.
     let mut mac = packet.block(B0, u32::try_from(data.len()).unwrap_or(0));
     let mut first = packet.block(COUNTER, 0);
@@ -132,7 +176,7 @@ pub fn ccm(aes: &mut impl Blocks, packet: &Packet, (data, way): (&mut [u8], Way)
     [a, b, c, d, e, f, g, h]
 }
 
-/// Compares two ICVs in a time that does not depend on them.
-pub fn same(one: &[u8; ICV], other: &[u8; ICV]) -> bool {
-    super::check_icv(one, other).is_ok()
+/// Whether `field` holds `icv`, in a time that does not depend on them.
+pub fn same(icv: &[u8; ICV], field: &[u8]) -> bool {
+    super::check_icv(field, icv).is_ok() && field.len() == ICV
 }

@@ -392,7 +392,6 @@ impl Ehc {
     }
 
     /// The DSCP as an index into the list.
-    #[inline(never)]
     fn mapped(
         &self,
         (header, residue): (&mut [u8], &mut [u8]),

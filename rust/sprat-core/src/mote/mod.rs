@@ -24,7 +24,7 @@ pub use head::{Head, addresses, final_destination};
 pub use open::{is_for, open};
 pub use seal::seal;
 
-use crate::crypto::{Blocks, Numbers};
+use crate::crypto::{ICV, Numbers, Packet, Way};
 use crate::num::{Sn64, Spi, low_bits_32};
 use crate::trailer::Form;
 use window::Window;
@@ -119,13 +119,13 @@ pub struct Lent<'a> {
 }
 
 /// What the platform does: AES and stable storage.
-pub trait Platform: Blocks {
-    /// Gives the key of the packet to come.
-    fn key(&mut self, key: &[u8; 16]);
+pub trait Platform {
+    /// [`crate::crypto::ccm`] with AES and `key`.
+    fn ccm(&self, key: &[u8; 16], packet: &Packet, data: (&mut [u8], Way)) -> [u8; ICV];
 
     /// Makes the numbers up to the result durable, at least `number`; `None`: the
     /// packet must not go out.
-    fn store(&mut self, spi: Spi, number: u64) -> Option<u64>;
+    fn store(&self, spi: Spi, number: u64) -> Option<u64>;
 }
 
 /// A packet at the start of a buffer.
@@ -149,11 +149,16 @@ impl Sa {
         }
     }
 
-    fn numbers(&self, number: u64) -> Numbers {
-        Numbers {
-            spi: self.spi,
-            sn: Sn64(number),
-            esn: self.esn(),
+    /// What CCM asks of a packet.
+    fn packet(&self, (number, iv): (u64, u64)) -> Packet {
+        Packet {
+            salt: self.salt,
+            iv,
+            numbers: Numbers {
+                spi: self.spi,
+                sn: Sn64(number),
+                esn: self.esn(),
+            },
         }
     }
 

@@ -3,7 +3,7 @@
 use super::head::{Head, rewrite};
 use super::octets::{part, part_mut, shift, word};
 use super::{Frame, Lent, Platform, Sa, UDP_LEN};
-use crate::crypto::{ICV, Packet, Way, ccm, same};
+use crate::crypto::{ICV, Way, same};
 use crate::error::DropReason;
 use crate::num::{Sn64, low_bits_32};
 use crate::wire::ip::proto;
@@ -59,8 +59,42 @@ pub fn open(
     sa: &mut Sa,
     lent: &Lent<'_>,
     frame: &mut Frame<'_>,
-    platform: &mut impl Platform,
+    platform: &impl Platform,
 ) -> Result<(), DropReason> {
+    let found = locate(sa, lent, frame)?;
+    verify(sa, frame.octets, &found, platform)?;
+    accept(sa, found.number);
+    let done = restore(lent, frame, &found);
+    if done.is_err() {
+        // Wherever plaintext has been moved to.
+        frame.octets.fill(0);
+    }
+    done
+}
+
+/// Moves the window.
+#[inline(never)]
+fn accept(sa: &mut Sa, number: u64) {
+    let mut window = sa.seen();
+    window.mark(number);
+    (sa.number, sa.word) = (window.top, window.seen);
+}
+
+/// A packet that may be authentic. Offsets are octets from its start.
+struct Found {
+    /// Where the IV begins.
+    iv_at: usize,
+    /// Where the ciphertext begins.
+    from: usize,
+    /// Where it ends and the ICV begins.
+    to: usize,
+    number: u64,
+}
+
+/// The checks in front of the ICV: place, lengths, room, number, window.
+// Out of line: its stack is free again when AES needs the most.
+#[inline(never)]
+fn locate(sa: &Sa, lent: &Lent<'_>, frame: &Frame<'_>) -> Result<Found, DropReason> {
     let head = Head::parse(frame.octets, frame.len)?;
     let place = find(sa, lent, part(frame.octets, 0, frame.len), &head).ok_or(DropReason::NoSa)?;
     let iv_at = place.at + lent.header_len();
@@ -75,17 +109,12 @@ pub fn open(
     check_room(lent, frame, (from, to, head.upper_at))?;
     let number = number(sa, lent, place.shown)?;
     sa.seen().check(number)?;
-
-    verify(sa, frame.octets, (iv_at, from, to), (number, platform))?;
-    let mut window = sa.seen();
-    window.mark(number);
-    (sa.number, sa.word) = (window.top, window.seen);
-
-    let done = restore(lent, frame, (&head, from, to), number);
-    if done.is_err() {
-        part_mut(frame.octets, from, to).fill(0);
-    }
-    done
+    Ok(Found {
+        iv_at,
+        from,
+        to,
+        number,
+    })
 }
 
 /// The full number of a packet.
@@ -127,43 +156,45 @@ fn check_room(
 fn verify(
     sa: &Sa,
     packet: &mut [u8],
-    (iv_at, from, to): (usize, usize, usize),
-    (number, platform): (u64, &mut impl Platform),
+    found: &Found,
+    platform: &impl Platform,
 ) -> Result<(), DropReason> {
-    let numbers = sa.numbers(number);
-    let sent = part(packet, iv_at, from).first_chunk();
-    let implicit = numbers.sn.0;
-    let iv = sent.map_or(implicit, |iv| u64::from_be_bytes(*iv));
-    let about = Packet {
-        salt: sa.salt,
-        iv,
-        numbers,
-    };
-    let received = part(packet, to, to + ICV).first_chunk().copied();
-    let received = received.ok_or(DropReason::Malformed)?;
-    platform.key(&sa.key);
-    let expected = ccm(platform, &about, (part_mut(packet, from, to), Way::Open));
-    if same(&expected, &received) {
-        return Ok(());
+    let Found {
+        from, to, number, ..
+    } = *found;
+    let sent = part(packet, found.iv_at, from).first_chunk();
+    let iv = sent.map_or(number, |iv| u64::from_be_bytes(*iv));
+    let about = sa.packet((number, iv));
+    let mut way = Way::Open;
+    loop {
+        let data = part_mut(packet, from, to);
+        let expected = platform.ccm(&sa.key, &about, (data, way));
+        if way == Way::Seal {
+            return Err(DropReason::Integrity);
+        }
+        if same(&expected, part(packet, to, to + ICV)) {
+            return Ok(());
+        }
+        // Back to what was received.
+        way = Way::Seal;
     }
-    platform.key(&sa.key);
-    ccm(platform, &about, (part_mut(packet, from, to), Way::Seal));
-    Err(DropReason::Integrity)
 }
 
 /// Padding, dummy packets, the packet that was protected.
-fn restore(
-    lent: &Lent<'_>,
-    frame: &mut Frame<'_>,
-    (head, from, to): (&Head, usize, usize),
-    number: u64,
-) -> Result<(), DropReason> {
+#[cfg_attr(feature = "mote-aes", inline(never))]
+fn restore(lent: &Lent<'_>, frame: &mut Frame<'_>, found: &Found) -> Result<(), DropReason> {
+    let Found { from, to, .. } = *found;
     let packet = &mut *frame.octets;
     let tunnel = lent.is_tunnel();
+    let (mut kept, mut name_at) = (0, 0);
+    if !tunnel {
+        // As before: what stands in front of the ciphertext has not changed.
+        let head = Head::parse(packet, frame.len)?;
+        (kept, name_at) = (head.upper_at, head.upper_name_at);
+    }
     let trailer = lent.trailer().read(part(packet, from, to))?;
     let end = from + trailer.payload_len;
     let next_header = next_header(lent, trailer.next_header)?;
-    let kept = if tunnel { 0 } else { head.upper_at };
     #[cfg(feature = "mote-tunnel")]
     let outer_class = class(packet);
     #[cfg(feature = "mote-diet-esp")]
@@ -173,7 +204,7 @@ fn restore(
         ehc.restore(
             packet,
             (from, end),
-            (tunnel, next_header, number),
+            (tunnel, next_header, found.number),
             &mut restored,
         )?;
     }
@@ -191,7 +222,7 @@ fn restore(
     #[cfg(feature = "mote-diet-esp")]
     super::octets::put(packet, kept, part(&restored.octets, 0, grown));
     if !tunnel {
-        rewrite(packet, (head.upper_name_at, next_header), total);
+        rewrite(packet, (name_at, next_header), total);
     }
     let inner = Head::parse(packet, total).map_err(|_| DropReason::BadInner)?;
     // What is behind a packet's own length is TFC padding.
@@ -202,7 +233,6 @@ fn restore(
     }
     #[cfg(feature = "mote-diet-esp")]
     if lent.ehc.is_some_and(|ehc| !ehc.admits(packet, &inner)) {
-        part_mut(packet, 0, total).fill(0);
         return Err(DropReason::Selector);
     }
     frame.len = total;

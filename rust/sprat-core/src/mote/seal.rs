@@ -9,7 +9,7 @@ use super::head::hop_limit_at;
 use super::head::{Head, name, rewrite};
 use super::octets::{octet, part_mut, put, set, shift};
 use super::{Flags, Frame, Lent, Path, Platform, Sa, UDP_LEN, on_wire};
-use crate::crypto::{ICV, Packet, Way, ccm};
+use crate::crypto::{ICV, Packet, Way};
 use crate::error::DropReason;
 use crate::num::Sn64;
 use crate::trailer::Form;
@@ -38,8 +38,16 @@ struct Plan {
     next_header: u8,
 }
 
-/// Seals the packet in `frame`. On success `frame` holds the packet to send, and
-/// the octets by which plain ESP would have been longer are told.
+/// A packet that lacks only encryption and ICV.
+struct LaidOut {
+    /// Where the octets to encrypt begin.
+    from: usize,
+    /// Where they end and the ICV begins.
+    to: usize,
+    about: Packet,
+}
+
+/// Seals the packet in `frame`. On success `frame` holds the packet to send.
 ///
 /// On error nothing has changed and no number is used, though numbers may have
 /// been written ahead.
@@ -47,8 +55,26 @@ pub fn seal(
     sa: &mut Sa,
     lent: &Lent<'_>,
     frame: &mut Frame<'_>,
-    platform: &mut impl Platform,
+    platform: &impl Platform,
 ) -> Result<(), DropReason> {
+    let LaidOut { from, to, about } = lay_out(sa, lent, frame, platform)?;
+    let data = part_mut(frame.octets, from, to);
+    let icv = platform.ccm(&sa.key, &about, (data, Way::Seal));
+    put(frame.octets, to, &icv);
+    frame.len = to + ICV;
+    Ok(())
+}
+
+/// Decides, takes the number and lays the packet out.
+// Out of line where AES is ours, so that its stack is free when that needs the
+// most.
+#[cfg_attr(feature = "mote-aes", inline(never))]
+fn lay_out(
+    sa: &mut Sa,
+    lent: &Lent<'_>,
+    frame: &mut Frame<'_>,
+    platform: &impl Platform,
+) -> Result<LaidOut, DropReason> {
     let head = Head::parse(frame.octets, frame.len)?;
     if head.fragment && !lent.is_tunnel() {
         return Err(DropReason::Fragment);
@@ -105,17 +131,11 @@ pub fn seal(
     #[cfg(not(feature = "mote-tunnel"))]
     rewrite(packet, (head.insert_name_at, protocol), plan.total);
 
-    platform.key(&sa.key);
-    let about = Packet {
-        salt: sa.salt,
-        iv,
-        numbers: sa.numbers(number),
-    };
-    let data = part_mut(packet, plan.residue_at, plan.total - ICV);
-    let icv = ccm(platform, &about, (data, Way::Seal));
-    put(packet, plan.total - ICV, &icv);
-    frame.len = plan.total;
-    Ok(())
+    Ok(LaidOut {
+        from: plan.residue_at,
+        to: plan.total - ICV,
+        about: sa.packet((number, iv)),
+    })
 }
 
 /// Sizes, room and path.
@@ -168,7 +188,7 @@ fn decide(
 }
 
 /// Takes the next number, written ahead to stable storage where there is one.
-fn take(sa: &mut Sa, platform: &mut impl Platform) -> Result<u64, DropReason> {
+fn take(sa: &mut Sa, platform: &impl Platform) -> Result<u64, DropReason> {
     if sa.number >= sa.last_number() {
         return Err(DropReason::SnExhausted);
     }

@@ -6,7 +6,9 @@ mod types;
 
 use core::ptr;
 
-use sprat_core::crypto::{Block, Blocks};
+#[cfg(feature = "aes")]
+use sprat_core::crypto::BuiltIn;
+use sprat_core::crypto::{Block, Blocks, ICV, Packet, Way, ccm};
 use sprat_core::error::DropReason;
 use sprat_core::mote::{self, Flags, Frame, Head, Lent, Platform, Sa, nvm};
 use sprat_core::num::Spi;
@@ -160,65 +162,48 @@ pub unsafe extern "C" fn sprat_mote_wipe(sa: *mut sprat_mote_sa) {
     }
 }
 
-/// AES and storage of the platform, as one packet uses them.
-struct Port {
-    port: *const sprat_mote_port,
-    /// The key, until the first block.
-    key: *const u8,
-    #[cfg(feature = "aes")]
-    own: Option<sprat_core::crypto::BuiltIn>,
-}
+/// AES and storage of the platform.
+struct Port(*const sprat_mote_port);
 
 impl Port {
-    fn new(port: *const sprat_mote_port) -> Self {
-        Port {
-            port,
-            key: ptr::null(),
-            #[cfg(feature = "aes")]
-            own: None,
-        }
-    }
-
     fn get(&self) -> Option<&sprat_mote_port> {
         // SAFETY: the caller of sprat_mote_sa_init() answers for it.
-        unsafe { self.port.as_ref() }
+        unsafe { self.0.as_ref() }
     }
 }
 
-impl Blocks for Port {
+/// The callback, and the key until the first block.
+struct Callback(sprat_mote_aes128, *const u8);
+
+impl Blocks for Callback {
     fn one(&mut self, block: &mut Block) {
-        #[cfg(feature = "aes")]
-        if let Some(own) = &mut self.own {
-            return own.one(block);
+        if let Some(aes128) = self.0 {
+            // SAFETY: the key has 16 octets or is NULL, the block has 16.
+            unsafe { aes128(self.1, block.as_mut_ptr()) };
+            self.1 = ptr::null();
         }
-        if let Some(aes128) = self.get().and_then(|port| port.aes128) {
-            // SAFETY: key has 16 octets or is NULL, block has 16.
-            unsafe { aes128(self.key, block.as_mut_ptr()) };
-            self.key = ptr::null();
-        }
-    }
-
-    #[cfg(feature = "aes")]
-    fn pair(&mut self, first: &mut Block, second: &mut Block) {
-        if let Some(own) = &mut self.own {
-            return own.pair(first, second);
-        }
-        self.one(first);
-        self.one(second);
     }
 }
+
+/// What runs CCM: with two kinds of AES in one image, one code for both.
+#[cfg(feature = "aes")]
+type AnyAes<'a> = &'a mut dyn Blocks;
+#[cfg(not(feature = "aes"))]
+type AnyAes<'a> = &'a mut Callback;
 
 impl Platform for Port {
-    fn key(&mut self, key: &[u8; 16]) {
+    fn ccm(&self, key: &[u8; 16], packet: &Packet, data: (&mut [u8], Way)) -> [u8; ICV] {
+        let callback = self.get().and_then(|port| port.aes128);
         #[cfg(feature = "aes")]
-        if self.get().is_none_or(|port| port.aes128.is_none()) {
-            self.own = Some(sprat_core::crypto::BuiltIn::new(key));
-            return;
+        if callback.is_none() {
+            let aes: AnyAes = &mut BuiltIn::new(key);
+            return ccm(aes, packet, data);
         }
-        self.key = key.as_ptr();
+        let aes: AnyAes = &mut Callback(callback, key.as_ptr());
+        ccm(aes, packet, data)
     }
 
-    fn store(&mut self, spi: Spi, number: u64) -> Option<u64> {
+    fn store(&self, spi: Spi, number: u64) -> Option<u64> {
         let port = self.get()?;
         let ahead = u64::from(port.ahead);
         let last = number.saturating_add(ahead.saturating_sub(1));
@@ -268,6 +253,8 @@ pub unsafe extern "C" fn sprat_mote_open(
 
 /// # Safety
 /// As sprat_mote_seal().
+// Shared by both ways where flash is what counts, not the stack of an AES.
+#[cfg_attr(feature = "aes", inline(always))]
 unsafe fn run(
     sa: *mut sprat_mote_sa,
     (packet, length, capacity): (*mut u8, *mut u16, u16),
@@ -280,10 +267,10 @@ unsafe fn run(
         Err(error) => return error,
     };
     let lent = lent(sa);
-    let mut port = Port::new(sa.port);
+    let port = Port(sa.port);
     let outcome = match out {
-        true => mote::seal(&mut sa.sa, &lent, &mut frame, &mut port),
-        false => mote::open(&mut sa.sa, &lent, &mut frame, &mut port),
+        true => mote::seal(&mut sa.sa, &lent, &mut frame, &port),
+        false => mote::open(&mut sa.sa, &lent, &mut frame, &port),
     };
     *length = u16::try_from(frame.len).unwrap_or(0);
     // SAFETY: the caller of sprat_mote_sa_init() answers for the counters.
