@@ -61,7 +61,9 @@ fi
 
 # No part of the build machine's paths belongs into a firmware; the small form of
 # AES does; and the width of its words must not depend on who builds.
-flags="--remap-path-prefix=$ROOT=. --cfg aes_compact --cfg aes_backend_soft=\"compact\" --cfg cpubits=\"32\""
+flags="--remap-path-prefix=$ROOT=."
+# The small form of AES, but where speed is asked for.
+[ "$opt" = 3 ] || flags+=" --cfg aes_compact"
 environment=() std=() profile=()
 if [ "$kind" = source ]; then
   std=(-Zbuild-std=core)
@@ -70,11 +72,11 @@ fi
 if [ -n "$abort" ]; then
   flags+=" -Zunstable-options -Cpanic=immediate-abort"
 fi
-if [ "$opt" != z ]; then
-  for p in '' package.sprat-core. package.aes.; do
-    profile+=(--config "profile.mote.${p}opt-level=$( [ "$opt" = s ] && echo '"s"' || echo "$opt")")
-  done
-fi
+case $opt in
+z) ;;
+s) profile=(--config 'profile.mote.opt-level="s"') ;;
+*) profile=(--config "profile.mote.opt-level=$opt") ;;
+esac
 
 dir=$TARGET_DIR/mote/$kind-$opt${abort:+-abort}
 mkdir -p "$dir" "$(dirname "$out")"

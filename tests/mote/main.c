@@ -15,7 +15,9 @@ void sprat_port_panic(void) {
 
 /* Their addresses keep the functions in the image, whatever their parameters. */
 void (*const used[])(void) = {
+#ifndef DATA_PLANE
     (void (*)(void))sprat_mote_sa_init,
+#endif
     (void (*)(void))sprat_mote_seal,
     (void (*)(void))sprat_mote_open,
 #ifdef ALL
