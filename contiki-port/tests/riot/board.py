@@ -159,7 +159,7 @@ def main(name: str, board: str, elf: str) -> int:
         for part in traffic, numbers, forgeries, stack:
             part(node)
         # Only this board has flash that a program can write.
-        if board == "microbit":
+        if board == "microbit" and name == board:
             restart(node)
     finally:
         node.close()

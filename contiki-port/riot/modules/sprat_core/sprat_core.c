@@ -7,11 +7,18 @@
 #include "sprat_port.h"
 #include "sprat_riot.h"
 
-#ifndef SPRAT_AES_BUILTIN
+#if defined(SPRAT_AES_BUILTIN)
+const sprat_mote_port sprat_riot_port = { .aes128 = NULL };
+#elif defined(SPRAT_AES_SMALL)
+#include "aes128.h"
+
+const sprat_mote_port sprat_riot_port = { .aes128 = aes128_encrypt };
+#else
 #include "crypto/aes.h"
 #include "crypto/ciphers.h"
 
-void sprat_riot_aes128(const uint8_t *key, uint8_t *block)
+/* It stays in memory until another key comes. */
+static void _aes128(const uint8_t *key, uint8_t *block)
 {
     static cipher_t cipher;
 
@@ -21,9 +28,7 @@ void sprat_riot_aes128(const uint8_t *key, uint8_t *block)
     cipher_encrypt(&cipher, block, block);
 }
 
-const sprat_mote_port sprat_riot_port = { .aes128 = sprat_riot_aes128 };
-#else
-const sprat_mote_port sprat_riot_port = { .aes128 = NULL };
+const sprat_mote_port sprat_riot_port = { .aes128 = _aes128 };
 #endif
 
 void sprat_port_panic(void)

@@ -5,7 +5,8 @@
 # SPRAT_FEATURES  features of the library: diet-esp tunnel udp-encap ipv4 tcp
 #                 udp-lite sctp
 # SPRAT_AES       riot: RIOT's cipher module; builtin: the library's own,
-#                 constant-time AES
+#                 constant-time AES; small: least flash and stack, with a table,
+#                 for processors without a data cache
 # SPRAT_OPT       z (small) or 3 (fast)
 # SPRAT_STACK     octets that the IPv6 thread's stack gets on top of RIOT's
 #                 default; 0: the default or the application's own
@@ -33,7 +34,12 @@ INCLUDES += -I$(SPRAT_PORT)/riot/modules/sprat_core/include -I$(SPRAT_ROOT)/incl
 CFLAGS += -DSPRAT_MOTE
 ifeq (builtin,$(SPRAT_AES))
   CFLAGS += -DSPRAT_AES_BUILTIN
+else ifeq (small,$(SPRAT_AES))
+  CFLAGS += -DSPRAT_AES_SMALL
+  INCLUDES += -I$(SPRAT_PORT)/qemu
 endif
+# The modules' own makefiles have to know it.
+export SPRAT_AES
 
 ARCHIVES += $(SPRAT_ARCHIVE)
 

@@ -18,18 +18,11 @@ extern "C" {
 #endif
 
 /*
- * The port that an SA gets when none is named: AES of RIOT's cipher module, or
- * the library's own with SPRAT_AES=builtin; sequence numbers are not kept, so
- * the keys of a sending SA must not outlive a reset.
+ * The port that an SA gets when none is named: the AES that SPRAT_AES chose;
+ * sequence numbers are not kept, so the keys of a sending SA must not outlive a
+ * reset. Its AES has one key at a time: one thread.
  */
 extern const sprat_mote_port sprat_riot_port;
-
-/*
- * AES-128 by RIOT's cipher module: encrypts `block` (16 octets) in place. `key`
- * (16 octets) comes with the first block of a packet; NULL: the same as before.
- * It stays in memory until another one comes. One thread at a time.
- */
-void sprat_riot_aes128(const uint8_t *key, uint8_t *block);
 
 #ifdef __cplusplus
 }
