@@ -340,15 +340,18 @@ sprat_glue_output(sprat_glue *glue, uint8_t stage, uint8_t *octets, uint16_t *le
  * from traffic that leaves it only as ESP. The output hook could not tell it
  * from the node's own and would seal it for whoever wrote it.
  */
-static int
+static __attribute__((noinline)) int
 is_forged(const sprat_glue *glue, const packet *p, const sprat_mote_flow *flow)
 {
   return glue->is_local(glue->context, flow->source) && !is_sealed(glue, p, flow) &&
          wants_protection(decide(glue, flow, 1));
 }
 
-/* RFC 4301 section 5.2 step 4: the SA carries only what its policy gives it. */
-static int32_t
+/*
+ * RFC 4301 section 5.2 step 4: the SA carries only what its policy gives it. Not
+ * inlined, so that its variables are not on the stack while a packet is opened.
+ */
+static __attribute__((noinline)) int32_t
 check_opened(const sprat_glue *glue, const sprat_glue_in *in, const packet *p)
 {
   sprat_mote_flow flow;
