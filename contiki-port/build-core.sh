@@ -62,8 +62,11 @@ fi
 # No part of the build machine's paths belongs into a firmware; the small form of
 # AES does; and the width of its words must not depend on who builds.
 flags="--remap-path-prefix=$ROOT=."
-# The small form of AES, but where speed is asked for.
-[ "$opt" = 3 ] || flags+=" --cfg aes_compact"
+# The small form of AES; where speed is asked for, its S-box inlined into each round.
+case $opt in
+3) flags+=" -C llvm-args=-inline-threshold=600" ;;
+*) flags+=" --cfg aes_compact" ;;
+esac
 environment=() std=() profile=()
 if [ "$kind" = source ]; then
   std=(-Zbuild-std=core)

@@ -2,6 +2,8 @@
 //! outside reads as 0 and cannot be written, so nothing here can fail. What is
 //! called from many places is kept out of line, since flash is dear.
 
+use core::cell::Cell;
+
 /// The octet at `at`.
 pub fn octet(octets: &[u8], at: usize) -> u8 {
     octets.get(at).copied().unwrap_or(0)
@@ -45,10 +47,15 @@ pub fn part_mut(octets: &mut [u8], from: usize, to: usize) -> &mut [u8] {
 
 /// Moves the octets from `from` to `end` so that they begin at `to`.
 pub fn shift(octets: &mut [u8], (from, end): (usize, usize), to: usize) {
-    let len = end.saturating_sub(from);
-    for step in 0..len {
-        // Upwards the last octet goes first, else it would be overwritten.
-        let i = if to > from { len - 1 - step } else { step };
-        set(octets, to + i, octet(octets, from + i));
+    let cells = Cell::from_mut(octets).as_slice_of_cells();
+    let source = cells.get(from..end).unwrap_or(&[]);
+    let target = cells.get(to..).unwrap_or(&[]);
+    let pairs = target.get(..source.len()).unwrap_or(&[]).iter().zip(source);
+    let copy = |(to, from): (&Cell<u8>, &Cell<u8>)| to.set(from.get());
+    // Upwards the last octet goes first, else it would be overwritten.
+    if to > from {
+        pairs.rev().for_each(copy);
+    } else {
+        pairs.for_each(copy);
     }
 }
