@@ -54,8 +54,12 @@ case $out in /*) ;; *) out=$PWD/$out ;; esac
 cd "$ROOT"
 
 if ! read -r kind cargo rustc < <(scripts/mote-toolchain "$target"); then
-  echo "no ${MOTE_CORE:-} core library for $target. Either: rustup target add $target" >&2
-  echo "or: apt-get install rustc-web cargo-web rust-web-src" >&2
+  echo "no ${MOTE_CORE:+$MOTE_CORE }core library for $target. What helps:" >&2
+  case ${MOTE_CORE:-} in
+  source) echo "  rustup component add rust-src" >&2 ;;
+  *) echo "  rustup target add $target" >&2 ;;
+  esac
+  [ "${MOTE_CORE:-}" = prebuilt ] || echo "  or apt-get install rustc-web cargo-web rust-web-src" >&2
   exit 3
 fi
 

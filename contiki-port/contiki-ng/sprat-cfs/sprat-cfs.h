@@ -24,7 +24,7 @@ typedef struct sprat_cfs_place {
 
 /** `numbers`: taken with each write; as many are lost with the power. */
 #define SPRAT_CFS_PORT(place, numbers) \
-  { .aes128 = sprat_uip_aes128, .store = sprat_cfs_store, .context = (place), .ahead = (numbers) }
+  { .aes128 = SPRAT_UIP_AES128, .store = sprat_cfs_store, .context = (place), .ahead = (numbers) }
 
 /** What the `store` of a sprat_mote_port wants; `context` is a sprat_cfs_place. */
 int32_t sprat_cfs_store(void *context, uint32_t spi, uint64_t number);

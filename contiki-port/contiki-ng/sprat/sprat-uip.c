@@ -27,7 +27,7 @@
 #define POLICIES_ALL (SPRAT_POLICIES + (SPRAT_CONTROL ? SPRAT_GLUE_CONTROL_POLICIES : 0))
 
 sprat_mote_counters sprat_uip_counters;
-const sprat_mote_port sprat_uip_port = { .aes128 = sprat_uip_aes128 };
+const sprat_mote_port sprat_uip_port = { .aes128 = SPRAT_UIP_AES128 };
 
 static sprat_mote_sa sas[SPRAT_SAS];
 static uint8_t sa_used[SPRAT_SAS];

@@ -88,6 +88,13 @@
  */
 void sprat_uip_aes128(const uint8_t *key, uint8_t *block);
 
+/** The AES of the ports here: with SPRAT_FEATURES += aes the library's own. */
+#if SPRAT_WITH_AES
+#define SPRAT_UIP_AES128 NULL
+#else
+#define SPRAT_UIP_AES128 sprat_uip_aes128
+#endif
+
 /**
  * A port without storage: an SA that uses it must not outlive the power, as its
  * numbers start again. See sprat-cfs.h for one with storage.
