@@ -19,6 +19,9 @@ static const sprat_glue_selector control[SPRAT_GLUE_CONTROL_POLICIES] = {
   ICMPV6_TYPES(155, 155), /* RPL */
 };
 
+/* What a policy is asked about. */
+enum way { ARRIVING, LEAVING, OPENED };
+
 /* One packet on its way through the glue. */
 typedef struct packet {
   uint8_t *octets;
@@ -169,15 +172,18 @@ in_ports(const sprat_mote_flow *flow, uint16_t port, uint16_t first, uint16_t la
 
 /*
  * What a fragment hides is taken to be what the selector asks for, so that none
- * is let in that belongs to protected traffic; it opens no bypass.
+ * is let in that belongs to protected traffic; it opens no bypass, and no SA to
+ * what it was not made for.
  */
 static int
-upper_matches(const sprat_glue_policy *policy, const sprat_mote_flow *flow, int outbound)
+upper_matches(const sprat_glue_policy *policy, const sprat_mote_flow *flow, enum way way)
 {
   const sprat_glue_selector *s = policy->selector;
-  uint16_t local = outbound ? flow->source_port : flow->destination_port;
-  uint16_t remote = outbound ? flow->destination_port : flow->source_port;
-  int guess = flow->fragment && policy->action != SPRAT_GLUE_BYPASS;
+  uint16_t local = way == LEAVING ? flow->source_port : flow->destination_port;
+  uint16_t remote = way == LEAVING ? flow->destination_port : flow->source_port;
+  int opens = policy->action == SPRAT_GLUE_BYPASS ||
+              (policy->action == SPRAT_GLUE_PROTECT && way == OPENED);
+  int guess = flow->fragment && !opens;
 
   if(s->protocol != 0 && s->protocol != flow->protocol &&
      !(guess && flow->protocol == PROTOCOL_FRAGMENT)) {
@@ -191,23 +197,23 @@ upper_matches(const sprat_glue_policy *policy, const sprat_mote_flow *flow, int 
 }
 
 static int
-matches(const sprat_glue_policy *policy, const sprat_mote_flow *flow, int outbound)
+matches(const sprat_glue_policy *policy, const sprat_mote_flow *flow, enum way way)
 {
   const sprat_glue_selector *s = policy->selector;
-  const uint8_t *local = outbound ? flow->source : flow->destination;
-  const uint8_t *remote = outbound ? flow->destination : flow->source;
+  const uint8_t *local = way == LEAVING ? flow->source : flow->destination;
+  const uint8_t *remote = way == LEAVING ? flow->destination : flow->source;
 
   return in_prefix(local, s->local, s->local_bits) &&
          in_prefix(remote, s->remote, s->remote_bits) &&
-         upper_matches(policy, flow, outbound);
+         upper_matches(policy, flow, way);
 }
 
 /* The policy that decides about a packet; NULL: none names it. */
 static const sprat_glue_policy *
-decide(const sprat_glue *glue, const sprat_mote_flow *flow, int outbound)
+decide(const sprat_glue *glue, const sprat_mote_flow *flow, enum way way)
 {
   for(uint8_t i = 0; i < glue->policies_len; i++) {
-    if(matches(&glue->policies[i], flow, outbound)) {
+    if(matches(&glue->policies[i], flow, way)) {
       return &glue->policies[i];
     }
   }
@@ -313,7 +319,7 @@ output(sprat_glue *glue, uint8_t stage, const packet *p)
   if(!glue->is_local(glue->context, flow.source) || is_sealed(glue, p, &flow)) {
     return SPRAT_OK;
   }
-  policy = decide(glue, &flow, 1);
+  policy = decide(glue, &flow, LEAVING);
   if(wants_protection(policy)) {
     return seal(glue, stage, policy, p);
   }
@@ -344,12 +350,14 @@ static __attribute__((noinline)) int
 is_forged(const sprat_glue *glue, const packet *p, const sprat_mote_flow *flow)
 {
   return glue->is_local(glue->context, flow->source) && !is_sealed(glue, p, flow) &&
-         wants_protection(decide(glue, flow, 1));
+         wants_protection(decide(glue, flow, LEAVING));
 }
 
 /*
- * RFC 4301 section 5.2 step 4: the SA carries only what its policy gives it. Not
- * inlined, so that its variables are not on the stack while a packet is opened.
+ * RFC 4301 section 5.2 step 4: the SA carries only what its policy gives it, and
+ * nothing that one in front discards. Nobody else has a packet from this node: the
+ * output hook would seal it for whoever put it into a tunnel. Not inlined, so that
+ * its variables are not on the stack while a packet is opened.
  */
 static __attribute__((noinline)) int32_t
 check_opened(const sprat_glue *glue, const sprat_glue_in *in, const packet *p)
@@ -360,16 +368,20 @@ check_opened(const sprat_glue *glue, const sprat_glue_in *in, const packet *p)
   if(verdict != SPRAT_OK) {
     return verdict;
   }
+  if(glue->is_local(glue->context, flow.source)) {
+    return SPRAT_DROP_SELECTOR;
+  }
   for(uint8_t i = 0; i < glue->policies_len; i++) {
     const sprat_glue_policy *policy = &glue->policies[i];
-    if(wants_protection(policy) && policy->pair == in->pair && matches(policy, &flow, 0)) {
-      return SPRAT_OK;
+    int may = wants_protection(policy) && policy->pair == in->pair;
+    if((may || policy->action == SPRAT_GLUE_DISCARD) && matches(policy, &flow, OPENED)) {
+      return may ? SPRAT_OK : SPRAT_DROP_SELECTOR;
     }
   }
   return SPRAT_DROP_SELECTOR;
 }
 
-/* What is refused after decryption leaves no plaintext. */
+/* What is refused after decryption leaves no plaintext, nor where it was moved from. */
 static int32_t
 accept(sprat_glue *glue, const sprat_glue_in *in, const packet *p)
 {
@@ -378,7 +390,7 @@ accept(sprat_glue *glue, const sprat_glue_in *in, const packet *p)
   if(verdict == SPRAT_OK) {
     glue->changed = 1;
   } else {
-    memset(p->octets, 0, *p->length);
+    memset(p->octets, 0, p->capacity);
   }
   return verdict;
 }
@@ -388,7 +400,8 @@ static int
 says_little(int32_t verdict)
 {
   return verdict == SPRAT_DROP_INTEGRITY || verdict == SPRAT_DROP_REPLAY ||
-         verdict == SPRAT_DROP_TOO_OLD || verdict == SPRAT_DROP_INVALID_ZERO;
+         verdict == SPRAT_DROP_TOO_OLD || verdict == SPRAT_DROP_INVALID_ZERO ||
+         verdict == SPRAT_DROP_MALFORMED || verdict == SPRAT_DROP_NO_ROOM;
 }
 
 /* Multicast SAs are told by SPI and group, since who chose the SPI is not us. */
@@ -455,7 +468,7 @@ input(sprat_glue *glue, const packet *p)
   if(found != 0 || flow.protocol == PROTOCOL_ESP) {
     return verdict;
   }
-  policy = decide(glue, &flow, 0);
+  policy = decide(glue, &flow, ARRIVING);
   return wants_protection(policy) ? SPRAT_DROP_UNPROTECTED : in_clear(glue, policy);
 }
 

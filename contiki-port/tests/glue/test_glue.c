@@ -338,6 +338,9 @@ not_of_the_policy(void)
   CHECK_EQ(arrive(&b, &p), SPRAT_DROP_SELECTOR);
   zero.length = p.length;
   CHECK(pkt_same(&p, &zero) && b.glue.changed == 0);
+  for(uint16_t i = p.length; i < PACKET_ROOM; i++) {
+    CHECK_EQ(p.octets[i], 0); /* nor behind it, where plaintext was moved from */
+  }
   datagram(&p, A, B);
   CHECK_EQ(leave(&a, SPRAT_GLUE_TRANSPORT, &p), SPRAT_OK);
   b.in[0].pair = PAIR + 1; /* another policy's SA */
@@ -404,6 +407,87 @@ fragments(void)
   pkt_fragment(&p, 0, 1);
   pkt_raw(&p, ESP, (const uint8_t[32]){ 0x11, 0, 0, 1 }, 32);
   CHECK_EQ(arrive(&b, &p), SPRAT_DROP_FRAGMENT);
+}
+
+/* A tunnel from a to b, into which a puts everything. */
+static void
+make_tunnel(node *a, node *b, sprat_mote_path *ab)
+{
+  const format f = { NULL, ab, 0, 0 };
+
+  *ab = (sprat_mote_path){ .tunnel = 1, .family = 6, .hop_limit = 64 };
+  memcpy(ab->source, A, 16);
+  memcpy(ab->destination, B, 16);
+  make_node(a, A);
+  make_node(b, B);
+  protect(a, B, A_TO_B, &f);
+  protect(b, A, B_TO_A, &f);
+  make_sa(&b->sa_in, A_TO_B[0], 0, &f);
+  a->selector = any;
+}
+
+/* A peer does not pass by its selector with a fragment that hides the ports. */
+static void
+fragments_inside(void)
+{
+  sprat_mote_path ab;
+  node a, b;
+  pkt p;
+
+  make_tunnel(&a, &b, &ab);
+  pkt_ip(&p, A, B);
+  pkt_fragment(&p, 5, 0);
+  pkt_raw(&p, UDP, (const uint8_t[8]){ 0 }, 8);
+  CHECK_EQ(leave(&a, SPRAT_GLUE_BOTH, &p), SPRAT_OK);
+  CHECK_EQ(arrive(&b, &p), SPRAT_DROP_SELECTOR);
+  b.selector.protocol = 0;
+  b.selector.local_port_first = b.selector.remote_port_first = 0;
+  b.selector.local_port_last = b.selector.remote_port_last = UINT16_MAX;
+  pkt_ip(&p, A, B);
+  pkt_fragment(&p, 5, 0);
+  pkt_raw(&p, UDP, (const uint8_t[8]){ 0 }, 8);
+  CHECK_EQ(leave(&a, SPRAT_GLUE_BOTH, &p), SPRAT_OK);
+  CHECK_EQ(arrive(&b, &p), SPRAT_OK); /* which hides nothing that was asked */
+}
+
+/* A peer's packet in our name would leave as ours, sealed for another peer. */
+static void
+own_source_inside(void)
+{
+  sprat_mote_path ab;
+  node a, b;
+  pkt p;
+
+  make_tunnel(&a, &b, &ab);
+  b.selector = any;
+  memcpy(a.address, B, 16); /* a forges */
+  datagram(&p, B, OTHER);
+  CHECK_EQ(leave(&a, SPRAT_GLUE_BOTH, &p), SPRAT_OK);
+  CHECK_EQ(a.glue.changed, 1);
+  CHECK_EQ(arrive(&b, &p), SPRAT_DROP_SELECTOR);
+}
+
+/* A policy in front that discards holds for what came protected too. */
+static void
+discard_in_front(void)
+{
+  sprat_glue_selector web = any;
+  sprat_glue_policy front = { &web, NULL, SPRAT_GLUE_DISCARD, 0, 0 };
+  sprat_mote_path ab;
+  node a, b;
+  pkt p;
+
+  make_tunnel(&a, &b, &ab);
+  web.protocol = UDP;
+  web.local_port_first = web.local_port_last = PORT;
+  CHECK_EQ(sprat_glue_policy_add(&b.glue, 0, &front), SPRAT_OK);
+  datagram(&p, A, B);
+  CHECK_EQ(leave(&a, SPRAT_GLUE_BOTH, &p), SPRAT_OK);
+  CHECK_EQ(arrive(&b, &p), SPRAT_DROP_SELECTOR);
+  b.policies[0].action = SPRAT_GLUE_BYPASS; /* clear or not, it may come */
+  datagram(&p, A, B);
+  CHECK_EQ(leave(&a, SPRAT_GLUE_BOTH, &p), SPRAT_OK);
+  CHECK_EQ(arrive(&b, &p), SPRAT_OK);
 }
 
 /* A packet from outside with our source address, which we would seal in passing. */
@@ -507,6 +591,38 @@ look_alikes(void)
   CHECK_EQ(sprat_glue_in_remove(&b.glue, &sas[0]), SPRAT_OK);
   CHECK_EQ(sprat_glue_in_remove(&b.glue, &sas[0]), SPRAT_E_NOT_FOUND);
   sprat_mote_wipe(&sender);
+}
+
+/* What is too short for the first SA, or not aligned, may be the second's. */
+static void
+other_formats(void)
+{
+  const sprat_mote_ehc one = context(8);
+  const format f = { &one, NULL, 0, 0 };
+  sprat_mote_sa other;
+  const sprat_glue_in first = { &other, NULL, 8, PAIR };
+  static const uint8_t key[16] = { 1 }, salt[3] = { 1 };
+  sprat_mote_params params = { 0 };
+  node a, b;
+  pkt p;
+
+  make_node(&a, A);
+  make_node(&b, B);
+  params.spi = 0x22000001; /* looks like A_TO_B[0], and has an IV of 8 octets */
+  params.window = 64;
+  params.key = key;
+  params.salt = salt;
+  params.ehc = &one;
+  CHECK_EQ(sprat_mote_sa_init(&other, &params), SPRAT_OK);
+  CHECK_EQ(sprat_glue_in_add(&b.glue, &first), SPRAT_OK);
+  protect(&a, B, A_TO_B, &f);
+  protect(&b, A, B_TO_A, &f);
+  CHECK(b.in[0].sa == &other);
+  pkt_ip(&p, A, B);
+  pkt_udp(&p, PORT, PORT, 4);
+  CHECK_EQ(leave(&a, SPRAT_GLUE_TRANSPORT, &p), SPRAT_OK);
+  CHECK_EQ(p.length, 40 + 2 + 4 + 8);
+  CHECK_EQ(arrive(&b, &p), SPRAT_OK);
 }
 
 static void
@@ -629,9 +745,13 @@ main(void)
   not_of_the_policy();
   control_messages();
   fragments();
+  fragments_inside();
+  own_source_inside();
+  discard_in_front();
   own_source_from_outside();
   diet_esp();
   look_alikes();
+  other_formats();
   tables();
   groups();
   tunnel(0);
