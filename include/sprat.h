@@ -840,7 +840,10 @@ typedef struct sprat_mote_flow {
     uint8_t reserved[3];
 } sprat_mote_flow;
 
-/* Reads the record in slot into the 16 octets at record; 0 = done. */
+/*
+ Reads what is in slot, written, erased or spoilt, into the 16 octets at record; 0 =
+ done. Any other result: it cannot be read now.
+ */
 typedef int32_t (*sprat_mote_nvm_read)(void *context, uint32_t slot, uint8_t *record);
 
 /*
@@ -1715,8 +1718,10 @@ int32_t sprat_mote_flow_of(const uint8_t *packet,
  Reads what sprat_mote_nvm_store() wrote last for this SPI to the slots
  first_slot and first_slot + 1, whenever power failed: at least the number that
  the last store which returned SPRAT_OK was given. Hand it to
- sprat_mote_sa_init() as last_sn. Errors: NULL; NOT_FOUND: nothing was stored,
- or both records are spoilt.
+ sprat_mote_sa_init() as last_sn. Errors: NULL; NOT_FOUND: neither slot holds a
+ record of this SPI, so nothing was stored where the storage keeps what it took;
+ INTERNAL: a slot cannot be read, so the number is not known and no SA with this
+ key may send.
  */
 int32_t sprat_mote_nvm_load(const struct sprat_mote_nvm *nvm,
                             uint32_t spi,
@@ -1726,8 +1731,10 @@ int32_t sprat_mote_nvm_load(const struct sprat_mote_nvm *nvm,
 /*
  Writes number for this SPI to one of the slots first_slot and first_slot + 1,
  never to the one that holds the highest number so far, and reads it back. What
- the callback store of a sprat_mote_port may call. Errors: NULL; INTERNAL: the
- storage did not take it.
+ the callback store of a sprat_mote_port may call. The two slots are this SA's
+ alone: another SPI takes them over. Errors: NULL; INTERNAL: the storage did not
+ take it, a slot cannot be read, or number is not higher than what is stored, as
+ when an SA did not begin behind it.
  */
 int32_t sprat_mote_nvm_store(const struct sprat_mote_nvm *nvm,
                              uint32_t spi,

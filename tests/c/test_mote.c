@@ -86,7 +86,7 @@ static void wrong_params(void)
 	REFUSES(SPRAT_E_ARGUMENT, params.spi = 255);
 	REFUSES(SPRAT_E_ARGUMENT, params.window = 48);
 	REFUSES(SPRAT_E_ARGUMENT, params.reserved = 1);
-	REFUSES(SPRAT_E_ARGUMENT, params.last_sn = (uint64_t)UINT32_MAX + 1);
+	REFUSES(SPRAT_E_ARGUMENT, (params.out = 0, params.last_sn = (uint64_t)UINT32_MAX + 1));
 	REFUSES(SPRAT_E_ARGUMENT, params.sender_id = 1);
 	REFUSES(SPRAT_E_ARGUMENT, (params.sender_id_bits = 8, params.sender_id = 256));
 	REFUSES(SPRAT_E_ARGUMENT, (params.sender_id_bits = 8, params.implicit_iv = 1));
@@ -283,6 +283,7 @@ struct store {
 	uint32_t octets_left;
 	uint8_t erases;
 	uint32_t first_slot;
+	uint32_t unreadable; /* this slot + 1 cannot be read now */
 	sprat_mote_nvm nvm;
 };
 
@@ -290,7 +291,7 @@ static int32_t store_read(void *context, uint32_t slot, uint8_t *record)
 {
 	const struct store *store = (const struct store *)context;
 
-	if (slot >= 4)
+	if (slot >= 4 || slot + 1 == store->unreadable)
 		return -1;
 	memcpy(record, store->slots[slot], 16);
 	return 0;
@@ -387,6 +388,82 @@ static void every_cut(uint8_t erases, uint32_t ahead)
 	}
 }
 
+/*
+ * A slot that cannot be read now may hold the higher number: neither a start below
+ * it nor a write over it.
+ */
+static void unreadable(uint32_t slot)
+{
+	struct store store = { .octets_left = UINT32_MAX, .unreadable = 0 };
+	struct store before;
+	uint64_t number = 7;
+
+	store.nvm = (sprat_mote_nvm){ store_read, store_write, &store };
+	CHECK_EQ(keep(&store, SPI, 64), SPRAT_OK);
+	CHECK_EQ(keep(&store, SPI, 128), SPRAT_OK);
+	store.unreadable = slot + 1;
+	before = store;
+	CHECK_EQ(sprat_mote_nvm_load(&store.nvm, SPI, 0, &number), SPRAT_E_INTERNAL);
+	CHECK_EQ(number, 7);
+	CHECK_EQ(keep(&store, SPI, 192), SPRAT_E_INTERNAL);
+	CHECK(memcmp(store.slots, before.slots, sizeof store.slots) == 0);
+	store.unreadable = 0;
+	CHECK_EQ(kept(&store, SPI), 128);
+}
+
+/* An SA that began too low sends nothing: its numbers were used. */
+static void begun_too_low(void)
+{
+	struct store store = { .octets_left = UINT32_MAX };
+	const sprat_mote_port port = { .store = keep, .context = &store, .ahead = 64 };
+	sprat_mote_params params = { .spi = SPI, .out = 1, .key = test_key, .salt = test_key,
+		.port = &port };
+	sprat_mote_sa sa;
+	uint8_t packet[64];
+	struct square square;
+	const size_t len = udp_packet(packet, 6, 4);
+
+	store.nvm = (sprat_mote_nvm){ store_read, store_write, &store };
+	for (uint64_t last = 64; last <= 128; last += 64) {
+		CHECK_EQ(keep(&store, SPI, last), SPRAT_OK);
+		CHECK_EQ(sprat_mote_sa_init(&sa, &params), SPRAT_OK);
+		square_set(&square, packet, len);
+		CHECK_EQ(sprat_mote_seal(&sa, square.octets, &square.len, 512),
+		         SPRAT_DROP_SN_UNRESERVED);
+		CHECK_EQ(kept(&store, SPI), last);
+	}
+	params.last_sn = 128;
+	CHECK_EQ(sprat_mote_sa_init(&sa, &params), SPRAT_OK);
+	square_set(&square, packet, len);
+	CHECK_EQ(sprat_mote_seal(&sa, square.octets, &square.len, 512), SPRAT_OK);
+	CHECK_EQ(kept(&store, SPI), 192);
+	sprat_mote_wipe(&sa);
+}
+
+/* Numbers are written ahead beyond the last; after a start it is known that none is left. */
+static void written_beyond_the_end(void)
+{
+	struct store store = { .octets_left = UINT32_MAX };
+	const sprat_mote_port port = { .store = keep, .context = &store, .ahead = 64 };
+	sprat_mote_params params = { .spi = SPI, .out = 1, .key = test_key, .salt = test_key,
+		.port = &port, .last_sn = UINT32_MAX - 1 };
+	sprat_mote_sa sa;
+	uint8_t packet[64];
+	struct square square;
+	const size_t len = udp_packet(packet, 6, 4);
+
+	store.nvm = (sprat_mote_nvm){ store_read, store_write, &store };
+	for (int i = 0; i < 2; i++) {
+		CHECK_EQ(sprat_mote_sa_init(&sa, &params), SPRAT_OK);
+		square_set(&square, packet, len);
+		CHECK_EQ(sprat_mote_seal(&sa, square.octets, &square.len, 512),
+		         i == 0 ? SPRAT_OK : SPRAT_DROP_SN_EXHAUSTED);
+		params.last_sn = kept(&store, SPI);
+		CHECK(params.last_sn > UINT32_MAX);
+	}
+	sprat_mote_wipe(&sa);
+}
+
 static void storage(void)
 {
 	struct store store = { .octets_left = UINT32_MAX };
@@ -406,7 +483,11 @@ static void storage(void)
 	store.slots[1][3] ^= 1; /* the newer one is spoilt: the older one counts */
 	CHECK_EQ(kept(&store, SPI), 5);
 	store.nvm.read = NULL;
-	CHECK_EQ(kept(&store, SPI), 0);
+	CHECK_EQ(sprat_mote_nvm_load(&store.nvm, SPI, 0, &number), SPRAT_E_INTERNAL);
+	unreadable(0);
+	unreadable(1);
+	begun_too_low();
+	written_beyond_the_end();
 	every_cut(0, 3);
 	every_cut(1, 3);
 	every_cut(1, 1);

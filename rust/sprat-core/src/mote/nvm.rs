@@ -17,9 +17,13 @@ pub const RECORD: usize = 16;
 /// A record as it stands in storage.
 pub type Record = [u8; RECORD];
 
+/// A slot cannot be read now: nobody knows which number it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable;
+
 /// Storage of two records.
 pub trait Storage {
-    /// Reads the record in `slot`, 0 or 1; false if it cannot be read.
+    /// Reads what is in `slot`, 0 or 1, record or not; false if it cannot be read.
     fn read(&mut self, slot: u8, record: &mut Record) -> bool;
     /// Writes it; false if it may not be there.
     fn write(&mut self, slot: u8, record: &Record) -> bool;
@@ -44,24 +48,35 @@ fn record(spi: Spi, number: u64) -> Record {
 }
 
 /// The number in a slot; `None` if there is none for this SPI.
-fn number_in(storage: &mut impl Storage, spi: Spi, slot: u8) -> Option<u64> {
+fn number_in(storage: &mut impl Storage, spi: Spi, slot: u8) -> Result<Option<u64>, Unreadable> {
     let mut read = [0; RECORD];
     if !storage.read(slot, &mut read) {
-        return None;
+        return Err(Unreadable);
     }
-    let number = u64::from_be_bytes(*read.first_chunk()?);
-    (record(spi, number) == read).then_some(number)
+    let [a, b, c, d, e, f, g, h, ..] = read;
+    let number = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    Ok((record(spi, number) == read).then_some(number))
 }
 
 /// The highest number written for `spi`; `None` if none was.
-pub fn load(storage: &mut impl Storage, spi: Spi) -> Option<u64> {
-    number_in(storage, spi, 0).max(number_in(storage, spi, 1))
+///
+/// `Unreadable` if a slot cannot be read: it may hold the higher number.
+pub fn load(storage: &mut impl Storage, spi: Spi) -> Result<Option<u64>, Unreadable> {
+    Ok(number_in(storage, spi, 0)?.max(number_in(storage, spi, 1)?))
 }
 
-/// Writes `number`, which is higher than all before; false if it may not be there.
-/// The record with the highest number so far is not touched.
+/// Writes `number`; false if it may not be there. The record with the highest number
+/// so far is not touched.
+///
+/// Refuses a number that is not higher than all before: whoever asks for one did not
+/// begin behind what is stored, and would use numbers again.
 pub fn store(storage: &mut impl Storage, spi: Spi, number: u64) -> bool {
-    let (zero, one) = (number_in(storage, spi, 0), number_in(storage, spi, 1));
+    let (Ok(zero), Ok(one)) = (number_in(storage, spi, 0), number_in(storage, spi, 1)) else {
+        return false;
+    };
+    if zero.max(one) >= Some(number) {
+        return false;
+    }
     let slot = if zero > one { 1 } else { 0 };
-    storage.write(slot, &record(spi, number)) && number_in(storage, spi, slot) == Some(number)
+    storage.write(slot, &record(spi, number)) && number_in(storage, spi, slot) == Ok(Some(number))
 }

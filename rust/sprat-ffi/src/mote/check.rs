@@ -13,7 +13,9 @@ pub(super) fn params(params: &sprat_mote_params, port: Option<&sprat_mote_port>)
     require(params.spi >= 256 && flags.iter().all(|flag| *flag <= 1))?;
     require(params.reserved == 0 && params.reserved_too == 0)?;
     require(matches!(params.window, 0 | 32 | 64))?;
-    require(params.esn == 1 || params.last_sn <= u64::from(u32::MAX))?;
+    // Numbers of a sender are written ahead beyond the last: it has none left then.
+    let counts = params.esn == 1 || params.out == 1;
+    require(counts || params.last_sn <= u64::from(u32::MAX))?;
     let own = cfg!(feature = "aes");
     require(own || port.is_some_and(|port| port.aes128.is_some()))?;
     let keeps =

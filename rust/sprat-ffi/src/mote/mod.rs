@@ -452,8 +452,10 @@ impl nvm::Storage for Slots<'_> {
 /// Reads what sprat_mote_nvm_store() wrote last for this SPI to the slots
 /// first_slot and first_slot + 1, whenever power failed: at least the number that
 /// the last store which returned SPRAT_OK was given. Hand it to
-/// sprat_mote_sa_init() as last_sn. Errors: NULL; NOT_FOUND: nothing was stored,
-/// or both records are spoilt.
+/// sprat_mote_sa_init() as last_sn. Errors: NULL; NOT_FOUND: neither slot holds a
+/// record of this SPI, so nothing was stored where the storage keeps what it took;
+/// INTERNAL: a slot cannot be read, so the number is not known and no SA with this
+/// key may send.
 ///
 /// # Safety
 /// Pointers are NULL or valid.
@@ -474,18 +476,21 @@ pub unsafe extern "C" fn sprat_mote_nvm_load(
         first: first_slot,
     };
     match nvm::load(&mut slots, Spi(spi)) {
-        Some(stored) => {
+        Ok(Some(stored)) => {
             *number = stored;
             SPRAT_OK
         }
-        None => SPRAT_E_NOT_FOUND,
+        Ok(None) => SPRAT_E_NOT_FOUND,
+        Err(nvm::Unreadable) => SPRAT_E_INTERNAL,
     }
 }
 
 /// Writes number for this SPI to one of the slots first_slot and first_slot + 1,
 /// never to the one that holds the highest number so far, and reads it back. What
-/// the callback store of a sprat_mote_port may call. Errors: NULL; INTERNAL: the
-/// storage did not take it.
+/// the callback store of a sprat_mote_port may call. The two slots are this SA's
+/// alone: another SPI takes them over. Errors: NULL; INTERNAL: the storage did not
+/// take it, a slot cannot be read, or number is not higher than what is stored, as
+/// when an SA did not begin behind it.
 ///
 /// # Safety
 /// Pointers are NULL or valid.

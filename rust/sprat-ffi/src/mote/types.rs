@@ -214,7 +214,8 @@ pub struct sprat_mote_flow {
     pub reserved: [u8; 3],
 }
 
-/// Reads the record in slot into the 16 octets at record; 0 = done.
+/// Reads what is in slot, written, erased or spoilt, into the 16 octets at record; 0 =
+/// done. Any other result: it cannot be read now.
 pub type sprat_mote_nvm_read =
     Option<unsafe extern "C" fn(context: *mut c_void, slot: u32, record: *mut u8) -> i32>;
 
