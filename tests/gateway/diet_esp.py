@@ -628,6 +628,12 @@ def a_burst_of_loss_is_caught_up_with(lab, programs):
         assert report.adds_up(), report.text
 
 
+def passed(pair, number):
+    """Packets sealed and opened in each direction, as either end counts them."""
+    reports = pair.a.report(), pair.b.report()
+    return [report.sa(f"{way}-{number}")["packets"] for way in ("ab", "ba") for report in reports]
+
+
 @test
 def a_restart_of_either_end_leaves_no_sa_deaf(lab, programs):
     """8 and 4 bits of the number, blocks of 4096, more packets than they count: after kill -9
@@ -638,11 +644,15 @@ def a_restart_of_either_end_leaves_no_sa_deaf(lab, programs):
             for side in (pair.a, pair.b):
                 for tunnel in tunnels:
                     count = 20 if tunnel.attributes["esp_sn_lsb"] == 4 else 300
+                    before = passed(pair, tunnel.number)
                     done, text = ping(lab, "gwa", *tunnel.ends(), "-f", "-i", "0", count=count)
                     # ping ends two round trips after its last request, whether or not the
                     # reply is still on its way; what is dropped the counters say.
                     received = re.search(r"(\d+) received", text)
                     assert done and int(received[1]) >= count - 1, tunnel.name + text
+                    # Those of an end are gone with it, so before that.
+                    wanted = [number + count for number in before]
+                    assert wait_until(lambda: passed(pair, tunnel.number) == wanted, 5), tunnel.name + text
                 end(side)
                 side.start()
                 for tunnel in tunnels:
