@@ -72,6 +72,7 @@ mote-test: ## the mote library in emulated boards: vectors, sizes, stack, cost
 
 contiki-test: ## the port to Contiki-NG (CONTIKI=a checkout)
 	@scripts/setup contiki-test
+	@$(if $(CONTIKI),scripts/build,true)
 	@CONTIKI="$(CONTIKI)" scripts/contiki-test
 
 riot-test: ## the port to RIOT (RIOTBASE=a checkout)
