@@ -18,7 +18,7 @@ use sprat_core::mote::ehc::Ehc;
 use sprat_core::mote::{self, Flags, Frame, Lent, Path, Platform, Sa};
 use sprat_core::num::{Sn64, Spi};
 use sprat_core::replay::{ReplayWindow, words_for};
-use sprat_core::sa::{Df, Dscp, Mode, SaParams, SaRx, SaTx, Tunnel, UdpEncap, Usage};
+use sprat_core::sa::{Df, Dscp, Mode, SaParams, SaRx, SaTx, SenderId, Tunnel, UdpEncap, Usage};
 use sprat_core::selector::{AddrRange, PortRange};
 use sprat_core::time::Instant;
 use sprat_core::wire::ip::{Head, Version};
@@ -237,26 +237,39 @@ impl Both {
         sealed
     }
 
+    fn host_side(&self, width: u8, top: u64) -> SaRx<Vec<u64>> {
+        let ring = vec![0; words_for(width.into())];
+        let mut window = ReplayWindow::new(ring, width.into(), self.params.esn).unwrap();
+        window.start_at(Sn64(top));
+        SaRx {
+            window,
+            usage: Usage::default(),
+            installed: Instant(0),
+        }
+    }
+
     fn host_opens(&self, packet: &[u8], top: u64) -> (Result<Vec<u8>, DropReason>, u64) {
+        let mut side = self.host_side(64, top);
+        let opened = self.host_opens_on(&mut side, packet);
+        (opened, side.window.top().0)
+    }
+
+    fn host_opens_on(
+        &self,
+        side: &mut SaRx<Vec<u64>>,
+        packet: &[u8],
+    ) -> Result<Vec<u8>, DropReason> {
         let mut data = vec![0; ROOM];
         data.extend_from_slice(packet);
         data.resize(data.len() + ROOM, 0);
         let mut buf = PacketBuf::new(&mut data, ROOM, packet.len()).unwrap();
-        let ring = vec![0; words_for(64)];
-        let mut window = ReplayWindow::new(ring, 64, self.params.esn).unwrap();
-        window.start_at(Sn64(top));
-        let mut side = SaRx {
-            window,
-            usage: Usage::default(),
-            installed: Instant(0),
-        };
         let suite = self.suite();
         let terms = self.terms(&suite);
         let place = Head::parse(packet)
             .map_err(|_| DropReason::NotIp)
             .and_then(|head| Place::find(packet, &head));
-        let opened = place.and_then(|place| {
-            let mut receiver = Receiver::plain(&mut side);
+        place.and_then(|place| {
+            let mut receiver = Receiver::plain(side);
             let opened = rx::open(&terms, &mut receiver, &mut buf, (&place, Instant(0)))?;
             let flow = opened.head.flow(buf.packet());
             match &self.context {
@@ -265,8 +278,7 @@ impl Both {
                 }
                 _ => Ok(buf.packet().to_vec()),
             }
-        });
-        (opened, side.window.top().0)
+        })
     }
 
     fn mote_opens(&self, packet: &[u8], top: u64) -> (Result<Vec<u8>, DropReason>, u64) {
@@ -311,6 +323,74 @@ fn framed(
             Err(reason)
         }
     }
+}
+
+/// An extension header: which, more of its length, four octets behind that.
+type Extension = (u8, u8, [u8; 4]);
+
+fn extensions() -> impl Strategy<Value = Vec<Extension>> {
+    // One that is followed has room for an address, which hosts do not ask for.
+    let followed = (0u8..5, 1u8..3, any::<u8>(), 1u8..3)
+        .prop_map(|(kind, left, shared, addresses)| (43, 2 * addresses, [kind, left, shared, 0]));
+    let done = (0u8..5, any::<[u8; 3]>()).prop_map(|(len, [a, b, c])| (43, len, [a, 0, b, c]));
+    let route = prop_oneof![followed, done];
+    let fragment = prop_oneof![Just([0u8, 0]), Just([0, 1]), any::<[u8; 2]>()]
+        .prop_map(|[a, b]| (44, 0, [a, b, 7, 7]));
+    let other = (
+        prop::sample::select(vec![0u8, 60]),
+        0u8..3,
+        any::<[u8; 4]>(),
+    );
+    prop::collection::vec(prop_oneof![3 => route, 1 => fragment, 3 => other], 0..4)
+}
+
+/// The IPv6 packet with extension headers in front of its upper layer; what is an
+/// address of a route is that of the packet's destination.
+fn extended(packet: &[u8], headers: &[Extension]) -> Vec<u8> {
+    let mut extended = packet[..40].to_vec();
+    let mut name_at = 6;
+    for (kind, len, octets) in headers {
+        extended[name_at] = *kind;
+        name_at = extended.len();
+        extended.extend([0, *len]);
+        extended.extend(octets);
+        extended.extend([0, 0]);
+        let rest = extended.len() + usize::from(*len) * 8;
+        let address = packet[24..40].iter().cycle().copied();
+        extended.extend(address.take(rest - extended.len()));
+    }
+    extended[name_at] = packet[6];
+    extended.extend(&packet[40..]);
+    let payload = u16::try_from(extended.len() - 40).unwrap();
+    extended[4..6].copy_from_slice(&payload.to_be_bytes());
+    extended
+}
+
+/// Numbers as they come: around where 32 bits begin again, early and late.
+fn numbers() -> impl Strategy<Value = (u64, Vec<u64>)> {
+    let top = prop::sample::select(vec![
+        0,
+        1,
+        40,
+        0xffff_ffc0,
+        0x1_0000_0000,
+        0x1_0000_0010,
+        0x7_ffff_fff0,
+        u64::MAX - 100,
+    ]);
+    let step = prop_oneof![
+        6 => -70i64..70,
+        1 => Just(0),
+        1 => prop::sample::select(vec![-0x1_0000_0000, 0x8000_0000, 0xffff_ffff, 0x1_0000_0000]),
+    ];
+    (top, prop::collection::vec(step, 1..40)).prop_map(|(top, steps)| {
+        let mut at = top;
+        let numbers = steps.iter().map(|step| {
+            at = at.saturating_add_signed(*step).clamp(1, u64::MAX - 1);
+            at
+        });
+        (top, numbers.collect())
+    })
 }
 
 fn formats() -> impl Strategy<Value = (bool, bool, bool, u64)> {
@@ -367,5 +447,95 @@ proptest! {
         }
         let (opened, moved) = both.host_opens(&sealed, last);
         prop_assert_eq!(both.mote_opens(&sealed, last), (opened, moved));
+    }
+
+    #[test]
+    fn extension_headers_are_those_of_the_hosts(
+        (headers, payload) in (extensions(), 0usize..60),
+        tunnel in any::<bool>(),
+        (implicit, esn, udp, last) in formats(),
+        arrives in any::<bool>(),
+    ) {
+        let outer = tunnel.then_some(Version::V6);
+        let both = Both::new(Spi(0x1100_c0de), outer, udp, (implicit, esn));
+        let packet = extended(&packet(true, payload), &headers);
+        let host = both.host_seals(&packet, last);
+        prop_assert_eq!(&both.mote_seals(&packet, last), &host);
+        let Ok(mut sealed) = host else {
+            return Ok(());
+        };
+        // The route ends here.
+        let mut at = 40;
+        for (kind, len, _) in headers.iter().filter(|_| arrives && !tunnel) {
+            sealed[at + 3] = if *kind == 43 { 0 } else { sealed[at + 3] };
+            at += 8 + usize::from(*len) * 8;
+        }
+        let (opened, moved) = both.host_opens(&sealed, last);
+        prop_assert_eq!(both.mote_opens(&sealed, last), (opened, moved));
+    }
+
+    #[test]
+    fn extension_headers_in_diet_esp_are_those_of_the_hosts(
+        (way, headers) in (way(), extensions()),
+        (implicit, esn, udp, last) in formats(),
+    ) {
+        let Some(both) = Both::of(&way, udp, (implicit, esn)) else {
+            return Ok(());
+        };
+        if way.packet.len() < 40 || way.packet[0] >> 4 != 6 {
+            return Ok(());
+        }
+        let packet = extended(&way.packet, &headers);
+        let host = both.host_seals(&packet, last);
+        prop_assert_eq!(&both.mote_seals(&packet, last), &host);
+        if let Ok(sealed) = host {
+            let (opened, moved) = both.host_opens(&sealed, last);
+            prop_assert_eq!(both.mote_opens(&sealed, last), (opened, moved));
+        }
+    }
+
+    #[test]
+    fn windows_are_those_of_the_hosts(
+        (top, numbers) in numbers(),
+        width in prop::sample::select(vec![0u8, 32, 64]),
+        (implicit, esn) in any::<(bool, bool)>(),
+    ) {
+        let both = Both::new(Spi(0x1100_c0de), None, false, (implicit, esn));
+        let most = if esn { u64::MAX } else { u64::from(u32::MAX) };
+        let top = top.min(most);
+        let mut host = both.host_side(width, top);
+        let mut mote = both.sa(false, top);
+        mote.window = width;
+        for number in numbers {
+            let sealed = both.host_seals(&packet(true, 20), number.min(most) - 1).unwrap();
+            let expected = both.host_opens_on(&mut host, &sealed);
+            let opened = framed(&sealed, |frame| {
+                mote::open(&mut mote, &both.lent(), frame, &Board)
+            });
+            prop_assert_eq!(opened, expected, "number {}", number);
+            if width != 0 || esn {
+                prop_assert_eq!(mote.number, host.window.top().0);
+            }
+        }
+    }
+
+    #[test]
+    fn senders_are_those_of_the_hosts(
+        (id, wide) in any::<(u16, bool)>(),
+        last in 0u64..u64::from(u32::MAX),
+    ) {
+        let mut both = Both::new(Spi(0x1100_c0de), None, false, (false, false));
+        let id = if wide { id } else { id & 0xff };
+        both.params.multi_sender = true;
+        both.params.sender_id = SenderId::new(if wide { 16 } else { 8 }, id);
+        prop_assert!(both.params.sender_id.is_some());
+        let packet = packet(true, 20);
+        let mut sa = both.sa(true, last);
+        sa.flags = Flags(sa.flags.0 | Flags::SENDERS);
+        sa.sender = if wide { id } else { id << 8 };
+        let sealed = framed(&packet, |frame| mote::seal(&mut sa, &both.lent(), frame, &Board));
+        prop_assert_eq!(&sealed, &both.host_seals(&packet, last));
+        let mut side = both.host_side(0, 0);
+        prop_assert_eq!(both.host_opens_on(&mut side, &sealed.unwrap()), Ok(packet));
     }
 }
