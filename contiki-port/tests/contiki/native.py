@@ -18,6 +18,7 @@ from peer import (COAP_PORT, DIET, ESP, IIV, NAT_T, Peer, Refused, coap_ack,
 
 NODE = "302:304:506:708"  # interface identifier of every native node
 ESP_PROTOCOL = 50
+ETH_P_ALL = 3  # linux/if_ether.h
 UDP_NO_CHECK6_RX = 102  # linux/udp.h
 SPIS = SPI_FROM_NODE, SPI_TO_NODE = 0x11000002, 0x11000001
 CONTENT = 0x45
@@ -68,10 +69,11 @@ class NativeNode:
 
 
 class Wire:
-    """Everything that crosses a device."""
+    """IPv6 that crosses a device, both ways: a socket for IPv6 alone is given only
+    what comes in, one for every protocol also what goes out."""
 
     def __init__(self, device):
-        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x86DD))
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
         self.socket.bind((device, 0))
 
     def wait(self, seconds):
@@ -82,12 +84,22 @@ class Wire:
         packets = []
         while select.select([self.socket], [], [], 0)[0]:
             packets.append(self.socket.recv(2048))
-        return packets
+        return [p for p in packets if p and p[0] >> 4 == 6]
 
 
 def between(packets, one, other):
     ends = {socket.inet_pton(socket.AF_INET6, a) for a in (one, other)}
     return [p for p in packets if {p[8:24], p[24:40]} == ends]
+
+
+def judge_wire(name, packets, least, report):
+    """Every packet is ESP, and as many are from each address as `least` says."""
+    sent = {address: sum(p[8:24] == socket.inet_pton(socket.AF_INET6, address) for p in packets)
+            for address in least}
+    bare = [p.hex() for p in packets if p[6] != ESP_PROTOCOL]
+    report(f"{name}/only-esp-on-the-wire",
+           all(sent[a] >= n for a, n in least.items()) and not bare,
+           f"packets from {sent}, in clear: {bare[:1]}")
 
 
 def pair(programs, directory, mode, report):
@@ -110,9 +122,7 @@ def pair(programs, directory, mode, report):
         server.wait_for(r"sprat: passed \d+", 10)
         report(f"{name}/no-drops", server.drops() == {}, server.drops())
         seen = between(wire.take(), server.address, client.address) if wire else []
-        bare = [p.hex() for p in seen if p[6] != ESP_PROTOCOL]
-        report(f"{name}/only-esp-on-the-wire", len(seen) >= 6 and not bare,
-               f"{len(seen)} packets, in clear: {bare[:1]}")
+        judge_wire(name, seen, {server.address: 6, client.address: 2}, report)
     finally:
         client.stop()
         server.stop()
