@@ -58,6 +58,12 @@ class Writer:
             self.lines.append(f"static const {kind} {name}{array} = {body};")
         return self.known[key]
 
+    def forget(self, many):
+        """Keeps the first `many` constants: a skipped case needs none of its own."""
+        del self.lines[many:]
+        for key in list(self.known)[many:]:
+            del self.known[key]
+
     def octets(self, data):
         """A struct octets."""
         if not data:
@@ -345,9 +351,11 @@ def collect(writer, file, cases, convert):
     """Converted cases; the others are noted."""
     rows = []
     for case in cases:
+        many = len(writer.lines)
         try:
             rows.append(convert(writer, case))
         except Skip as reason:
+            writer.forget(many)
             writer.skip(file, str(reason), case["id"])
     return rows
 
