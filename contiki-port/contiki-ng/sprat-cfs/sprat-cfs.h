@@ -15,9 +15,13 @@
 
 #include "sprat-uip.h"
 
-/** Where the numbers of one sending SA are: in two files, "<name>.0" and ".1". */
+/**
+ * Where the numbers of one sending SA are: in two files, "<name>.0" and ".1". An
+ * SA that sends beside another one needs a place of its own: their records would
+ * go over each other's.
+ */
 typedef struct sprat_cfs_place {
-  const char *name; /* at most SPRAT_CFS_NAME characters */
+  const char *name; /* at most SPRAT_CFS_NAME characters; longer: nothing is stored */
 } sprat_cfs_place;
 
 #define SPRAT_CFS_NAME 12
@@ -32,7 +36,8 @@ int32_t sprat_cfs_store(void *context, uint32_t spi, uint64_t number);
 /**
  * The number that a sending SA starts behind: its `last_sn`. 0 if nothing was
  * written for this SPI.
- * \return SPRAT_OK; else do not use the SA's key
+ * \return SPRAT_OK; else do not use the SA's key: the file system is full, is not
+ *         there, or cannot be read
  */
 int32_t sprat_cfs_load(sprat_cfs_place *place, uint32_t spi, uint64_t *number);
 

@@ -199,6 +199,7 @@ const struct stub_aes_driver AES_128 = { set_key, encrypt };
 static struct file {
   uint8_t octets[16];
   unsigned length;
+  unsigned at;
   int exists;
 } files[2];
 
@@ -209,16 +210,30 @@ stub_erase(void)
 }
 
 /* The last character of a name tells the file. */
+static int
+file_of(const char *name)
+{
+  return name[strlen(name) - 1] - '0';
+}
+
 int
 cfs_open(const char *name, int flags)
 {
-  int file = name[strlen(name) - 1] - '0';
+  struct file *file = &files[file_of(name)];
 
-  if(flags == CFS_WRITE) {
-    files[file].exists = 1;
-    files[file].length = 0;
+  if(stub.no_files || (!file->exists && flags == CFS_READ)) {
+    return -1;
   }
-  return files[file].exists ? file : -1;
+  if(!file->exists) {
+    file->exists = 1;
+    file->length = 0;
+  }
+  while(file->length > 0 && file->octets[file->length - 1] == 0) {
+    file->length--;
+    stub.short_files += file->length == sizeof(file->octets) - 1;
+  }
+  file->at = flags & CFS_APPEND ? file->length : 0;
+  return file_of(name);
 }
 
 void
@@ -227,12 +242,23 @@ cfs_close(int file)
   (void)file;
 }
 
+cfs_offset_t
+cfs_seek(int file, cfs_offset_t offset, int from)
+{
+  if(from != CFS_SEEK_SET) {
+    return -1;
+  }
+  files[file].at = (unsigned)offset;
+  return offset;
+}
+
 int
 cfs_read(int file, void *octets, unsigned length)
 {
-  unsigned there = files[file].length < length ? files[file].length : length;
+  unsigned there = files[file].length - files[file].at;
 
-  memcpy(octets, files[file].octets, there);
+  there = there < length ? there : length;
+  memcpy(octets, files[file].octets + files[file].at, there);
   return (int)there;
 }
 
@@ -241,8 +267,24 @@ cfs_write(int file, const void *octets, unsigned length)
 {
   unsigned written = length < stub.write_budget ? length : stub.write_budget;
 
+  if(files[file].at < files[file].length) {
+    return -1;
+  }
   memcpy(files[file].octets, octets, written);
   files[file].length = written;
   stub.write_budget -= written;
   return written == length ? (int)length : -1;
+}
+
+int
+cfs_remove(const char *name)
+{
+  struct file *file = &files[file_of(name)];
+
+  if(!file->exists || stub.write_budget == 0) {
+    return -1;
+  }
+  stub.write_budget--;
+  file->exists = 0;
+  return 0;
 }

@@ -15,7 +15,10 @@ struct stub {
   unsigned enabled;      /* and put back as they were */
   unsigned routed;       /* packets that came to RPL's header update */
   unsigned lines[4];     /* of the log: continued, error, warning, information */
-  unsigned write_budget; /* octets that files still take; the power ends then */
+  unsigned write_budget; /* octets that files still take, a removal counts as one;
+                            the power ends then */
+  unsigned short_files;  /* files that were opened and ended early by a 0 */
+  int no_files;          /* no file can be opened */
 };
 
 extern struct stub stub;

@@ -322,7 +322,7 @@ forwarder(void)
 static void
 power_cut(unsigned cut)
 {
-  static sprat_cfs_place place = { "a name that is cut off" };
+  static sprat_cfs_place place = { "twelve chars" };
   static const sprat_mote_port port = SPRAT_CFS_PORT(&place, 3);
   sprat_mote_params p = params(0x11000007, 1);
   uint64_t used = 0, sn = 0;
@@ -351,6 +351,45 @@ power_cut(unsigned cut)
   CHECK(sent >= 20);
 }
 
+/* Of the records of one SPI some end with 0, and Coffee with them. */
+static void
+short_records(void)
+{
+  static sprat_cfs_place place = { "gw" };
+  uint64_t number = 0, stored;
+
+  stub_erase();
+  stub.short_files = 0;
+  stub.write_budget = 17 * 1000;
+  for(stored = 1; stored <= 1000; stored++) {
+    CHECK_EQ(sprat_cfs_store(&place, 0x11000007, stored), SPRAT_OK);
+    CHECK_EQ(sprat_cfs_load(&place, 0x11000007, &number), SPRAT_OK);
+    CHECK_EQ(number, stored);
+  }
+  CHECK(stub.short_files > 0);
+}
+
+/* A file that is there and cannot be read is not one that was never written. */
+static void
+unreadable(void)
+{
+  static sprat_cfs_place place = { "gw" }, longer = { "thirteen char" };
+  uint64_t number = 0;
+
+  stub_erase();
+  stub.write_budget = 100;
+  CHECK_EQ(sprat_cfs_load(&place, 0x11000007, &number), SPRAT_OK);
+  CHECK_EQ(sprat_cfs_store(&place, 0x11000007, 64), SPRAT_OK);
+  stub.no_files = 1;
+  CHECK_EQ(sprat_cfs_load(&place, 0x11000007, &number), SPRAT_E_INTERNAL);
+  CHECK(sprat_cfs_store(&place, 0x11000007, 128) != SPRAT_OK);
+  stub.no_files = 0;
+  CHECK_EQ(sprat_cfs_load(&place, 0x11000007, &number), SPRAT_OK);
+  CHECK_EQ(number, 64);
+  CHECK_EQ(sprat_cfs_load(&longer, 0x11000007, &number), SPRAT_E_INTERNAL);
+  CHECK(sprat_cfs_store(&longer, 0x11000007, 128) != SPRAT_OK);
+}
+
 int
 main(void)
 {
@@ -363,8 +402,10 @@ main(void)
   tunnels();
   places();
   forwarder();
-  for(unsigned cut = 0; cut <= 64; cut++) {
+  for(unsigned cut = 0; cut <= 68; cut++) {
     power_cut(cut);
   }
+  short_records();
+  unreadable();
   return check_sum("contiki");
 }
