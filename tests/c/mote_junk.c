@@ -6,20 +6,10 @@
 #include <inttypes.h>
 
 #include "common.h"
+#include "dice.h"
 #include "sprat_glue.h"
 
 unsigned checks_made, checks_failed;
-
-static uint64_t state;
-
-/* xorshift64*: the same numbers everywhere. */
-static uint32_t dice(uint32_t sides)
-{
-	state ^= state >> 12;
-	state ^= state << 25;
-	state ^= state >> 27;
-	return (uint32_t)((state * UINT64_C(0x2545f4914f6cdd1d)) >> 33) % sides;
-}
 
 /* Both ends of an SA, and what they were lent. */
 struct ends {
