@@ -21,9 +21,12 @@ int main(void);
 void port_reset(void);
 static void fault(void);
 
-/* Initial stack, reset, NMI to UsageFault, then what is not used. */
-__attribute__((section(".vectors"), used)) static const void *const vectors[16] = {
-    &image_stack_top, port_reset, fault, fault, fault, fault, fault, 0, 0, 0, 0, fault, fault, 0, fault, fault,
+/* Initial stack, then reset, NMI to UsageFault, and what is not used. */
+__attribute__((section(".vectors"), used)) static const struct {
+  const uint32_t *stack;
+  void (*handlers[15])(void);
+} vectors = {
+    &image_stack_top, {port_reset, fault, fault, fault, fault, fault, 0, 0, 0, 0, fault, fault, 0, fault, fault},
 };
 
 const uint32_t port_clock_mask = 0xffffffu;
