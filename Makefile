@@ -66,8 +66,9 @@ mote: ## the mote library: sizes, instructions (TARGET=thumbv7m-none-eabi)
 	@scripts/mote $(MOTE_TARGET)
 	@scripts/mote-bench $(MOTE_TARGET)
 
-mote-test: ## the mote library in emulated boards: vectors, sizes, stack, cost
+mote-test: ## motes in emulated boards: vectors, a gateway as peer, sizes, cost
 	@scripts/setup mote-test
+	@scripts/build
 	@scripts/run-tests mote glue
 
 contiki-test: ## the port to Contiki-NG (CONTIKI=a checkout)
