@@ -78,6 +78,7 @@ contiki-test: ## the port to Contiki-NG (CONTIKI=a checkout)
 
 riot-test: ## the port to RIOT (RIOTBASE=a checkout)
 	@scripts/setup riot-test
+	@$(if $(RIOTBASE),scripts/build,true)
 	@RIOTBASE="$(RIOTBASE)" scripts/riot-test
 
 size: mote ## the same
