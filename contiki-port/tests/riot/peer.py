@@ -25,11 +25,23 @@ ECHO_REQUEST, ECHO_REPLY = 128, 129
 
 Address = ipaddress.IPv6Address
 GROUP_ADDRESS = Address("ff02::5350")
+NETWORK = int(Address("fd00:b:0:1::")), int(Address("fd00:b:0:1:ffff:ffff:ffff:ffff"))
 ANY, ANY_PORT = Range(0, 2**128 - 1, 128), Range(0, 65535, 16)
 
 
 def only(address: Address) -> Range:
     return Range(int(address), int(address), 128)
+
+
+def tunnel_context(source: Range, destination: Range) -> Context:
+    cda = ("lower", "lower", "lower")
+    return Context(True, *cda, (), 8, False, True, 16, 16, 6, 0, source, destination, ANY_PORT, ANY_PORT)
+
+
+def plain_context(tunnel: bool) -> Context:
+    """ESP as RFC 4303 has it: everything is sent."""
+    cda = ("not_compressed", "not_compressed", "not_compressed")
+    return Context(False, *cda, (), 32, True, tunnel, 32, 32, 6, 0, ANY, ANY, ANY_PORT, ANY_PORT)
 
 
 def context(kind: int, source: Address, destination: Address) -> Context:
@@ -39,12 +51,8 @@ def context(kind: int, source: Address, destination: Address) -> Context:
             cda = ("not_compressed", "not_compressed", "not_compressed")
             return Context(True, *cda, (), 8, False, False, 8, 8, 6, 17, ANY, ANY, port, port)
         case 1:
-            cda = ("lower", "lower", "zero")
-            ends = only(source), only(destination)
-            return Context(True, *cda, (), 8, False, True, 16, 16, 6, 0, *ends, ANY_PORT, ANY_PORT)
-    # ESP as RFC 4303 has it: everything is sent.
-    cda = ("not_compressed", "not_compressed", "not_compressed")
-    return Context(False, *cda, (), 32, True, False, 32, 32, 6, 0, ANY, ANY, ANY_PORT, ANY_PORT)
+            return tunnel_context(only(source), only(destination))
+    return plain_context(False)
 
 
 @dataclass
@@ -107,6 +115,16 @@ class Peer:
             key[0] += sender
         return End(context(kind, source, destination), Sa(encr, bytes(key), SALT, b"", spi, False))
 
+    def behind_gateway(self, form: str) -> None:
+        """The tunnel as node 1 has it with a gateway in the place of node 2, for all behind that."""
+        node, network = only(Address("fd00:b::1")), Range(*NETWORK, 128)
+        for sender, ends in ((self.number, self.out), (3 - self.number, self.into)):
+            way = (node, network) if sender == 1 else (network, node)
+            old = ends[TUNNEL].sa
+            encr = "ENCR_AES_CCM_8" if form == "esp" else "ENCR_AES_CCM_8_IIV"
+            what = tunnel_context(*way) if form == "diet" else plain_context(True)
+            ends[TUNNEL] = End(what, Sa(encr, old.key, old.salt, b"", old.spi, False))
+
     def seal(self, kind: int, packet: bytes, sn: int | None = None) -> bytes:
         """With the next number, or with `sn`, which then is not the last one."""
         end = self.out[kind]
@@ -134,7 +152,9 @@ class Peer:
         end = self.into[kind]
         size, _ = diet_esp.esp_place(packet)
         esp = packet[size:]
-        outer = {"version": 6, "dscp": 0, "ecn": 0, "hop_limit": packet[7], "flow_label": 0}
+        fields = headers.unpack(headers.V6, packet)
+        names = {"dscp": "DSCP", "ecn": "ECN", "hop_limit": "HOP_LIMIT", "flow_label": "FLOW_LABEL"}
+        outer = {"version": 6} | {name: fields[field] for name, field in names.items()}
         way = {"outer": outer, "generated": 0, "packet": packet}
         lsb = end.context.sn_lsb
         received = int.from_bytes(esp[end.context.spi_lsb // 8 : (end.context.spi_lsb + lsb) // 8], "big")

@@ -13,6 +13,7 @@
 
 #define COAP_PORT 5683
 #define GROUP_PORT 5350
+#define NAT_T_PORT 4500
 #define AHEAD 64
 
 /* Numbers of the policies' pairs, and places of their SAs in the tables below. */
@@ -25,10 +26,13 @@ static const uint32_t spis[KINDS] = { 0x11000151, 0x11005301, 0xc0ffee01, 0x1100
 
 static const uint8_t salt[3] = { 0x53, 0x50, 0x52 };
 
-/* What is lent to SAs. Written once, by example_set_up(). */
+/* What is lent to SAs. Written once, by example_set_up() or example_gateway(). */
 static sprat_mote_ehc ehc_out[2], ehc_in[2];
 static sprat_mote_path path_out, path_in;
 static sprat_glue_selector selectors[KINDS + 1];
+/* The tunnel is Diet-ESP between nodes, what it is to a gateway is chosen. */
+static example_form form = EXAMPLE_DIET_ESP;
+
 #ifdef MODULE_SPRAT_MTD
 static sprat_mtd keeps[KINDS];
 
@@ -74,7 +78,7 @@ static void _coap_context(sprat_mote_ehc *ehc)
     ehc->esp_sn_lsb = 8;
 }
 
-/* Diet-ESP for the tunnel: addresses, DSCP, ECN and flow label are not sent. */
+/* Diet-ESP for the tunnel: addresses, DSCP, ECN and flow label are not sent again. */
 static void _tunnel_context(sprat_mote_ehc *ehc, const uint8_t *source, const uint8_t *destination)
 {
     *ehc = (sprat_mote_ehc)SPRAT_MOTE_EHC_INIT;
@@ -84,7 +88,7 @@ static void _tunnel_context(sprat_mote_ehc *ehc, const uint8_t *source, const ui
     memcpy(ehc->destination_last, destination, 16);
     ehc->dscp_cda = SPRAT_EHC_DSCP_LOWER;
     ehc->ecn_cda = SPRAT_EHC_ECN_LOWER;
-    ehc->flow_label_cda = SPRAT_EHC_FLOW_LABEL_ZERO;
+    ehc->flow_label_cda = SPRAT_EHC_FLOW_LABEL_LOWER;
     ehc->alignment = SPRAT_EHC_ALIGNMENT_8_BIT;
     ehc->esp_spi_lsb = 16;
     ehc->esp_sn_lsb = 16;
@@ -119,13 +123,21 @@ static void _params(sprat_mote_params *params, unsigned kind, int sender, uint8_
     params->implicit_iv = 1;
     params->key = key;
     params->salt = salt;
-    if (kind != GROUP) {
-        params->spi += sender - 1;
-        key[0] += sender;
+    if (kind == GROUP) {
+        params->implicit_iv = 0;
+        params->window = 0;
         return;
     }
-    params->implicit_iv = 0;
-    params->window = 0;
+    params->spi += sender - 1;
+    key[0] += sender;
+    if (kind == TUNNEL && form == EXAMPLE_ESP) {
+        params->implicit_iv = 0;
+    }
+}
+
+static bool _is_diet(unsigned kind)
+{
+    return kind == COAP || (kind == TUNNEL && form == EXAMPLE_DIET_ESP);
 }
 
 /* A number that may have been used before the last reset is not used again. */
@@ -150,7 +162,7 @@ static int32_t _outbound(unsigned kind, int number, sprat_mote_sa **sa)
 
     _params(&params, kind, number, key);
     params.out = 1;
-    if (kind == COAP || kind == TUNNEL) {
+    if (_is_diet(kind)) {
         params.ehc = &ehc_out[kind];
     }
     if (kind == TUNNEL) {
@@ -173,7 +185,7 @@ static int32_t _inbound(unsigned kind, int number, sprat_glue_in *in)
     memset(in, 0, sizeof(*in));
     in->pair = kind;
     in->spi_bits = 32;
-    if (kind == COAP || kind == TUNNEL) {
+    if (_is_diet(kind)) {
         params.ehc = &ehc_in[kind];
         in->spi_bits = ehc_in[kind].esp_spi_lsb;
     }
@@ -235,22 +247,27 @@ static void _select(const example_ends *ends)
     s->local_port_first = s->local_port_last = GROUP_PORT;
 }
 
+/* The SAs of one kind, and the policy for them. */
+static int32_t _pair(unsigned kind, int number)
+{
+    sprat_glue_policy policy = { .selector = &selectors[kind], .action = SPRAT_GLUE_PROTECT,
+                                 .tunnel = (kind == TUNNEL), .pair = kind };
+    sprat_glue_in in;
+    int32_t res = _outbound(kind, number, &policy.out);
+
+    if (res == SPRAT_OK) {
+        res = _inbound(kind, number, &in);
+    }
+    return (res == SPRAT_OK) ? _add(&policy, &in) : res;
+}
+
 int32_t example_set_up(int number, const example_ends *ends)
 {
     _lend(ends);
     _select(ends);
     for (unsigned kind = 0; kind < KINDS; kind++) {
-        sprat_glue_policy policy = { .selector = &selectors[kind], .action = SPRAT_GLUE_PROTECT,
-                                     .tunnel = (kind == TUNNEL), .pair = kind };
-        sprat_glue_in in;
-        int32_t res = _outbound(kind, number, &policy.out);
+        int32_t res = _pair(kind, number);
 
-        if (res == SPRAT_OK) {
-            res = _inbound(kind, number, &in);
-        }
-        if (res == SPRAT_OK) {
-            res = _add(&policy, &in);
-        }
         if (res != SPRAT_OK) {
             return res;
         }
@@ -258,4 +275,19 @@ int32_t example_set_up(int number, const example_ends *ends)
     sprat_glue_policy heard = { .selector = &selectors[KINDS], .action = SPRAT_GLUE_PROTECT,
                                 .pair = GROUP };
     return _add(&heard, NULL);
+}
+
+int32_t example_gateway(const example_ends *ends, example_form chosen, bool udp)
+{
+    form = chosen;
+    _lend(ends);
+    /* Behind the gateway is a network: 64 bits of an address in it are sent. */
+    memset(&ehc_out[TUNNEL].destination_last[8], 0xff, 8);
+    memset(&ehc_in[TUNNEL].source_last[8], 0xff, 8);
+    if (udp) {
+        path_out.udp_source = path_out.udp_destination = NAT_T_PORT;
+        path_in.udp_source = path_in.udp_destination = NAT_T_PORT;
+    }
+    _selector(TUNNEL, ends->inner_local, ends->inner_remote)->remote_bits = 64;
+    return _pair(TUNNEL, 1);
 }

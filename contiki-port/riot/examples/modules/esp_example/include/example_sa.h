@@ -7,6 +7,7 @@
 #ifndef EXAMPLE_SA_H
 #define EXAMPLE_SA_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "sprat_gnrc.h"
@@ -30,5 +31,21 @@ void example_ends_of(int number, example_ends *ends);
  * library says of them (SPRAT_E_*).
  */
 int32_t example_set_up(int number, const example_ends *ends);
+
+/* What the packets of a tunnel to a gateway are. */
+typedef enum {
+    EXAMPLE_ESP,         /* RFC 4303, with the IV of RFC 4309 */
+    EXAMPLE_IMPLICIT_IV, /* RFC 8750 */
+    EXAMPLE_DIET_ESP,
+} example_form;
+
+/*
+ * Instead of example_set_up(), once: nothing but a tunnel between this node,
+ * number 1, and a gateway in the place of number 2. Through it goes what is
+ * between `ends->inner_local` and the network of 64 bits that
+ * `ends->inner_remote` begins with. With `udp`, ESP in UDP port 4500 (RFC 3948).
+ * SPRAT_OK, or what the library says (SPRAT_E_*).
+ */
+int32_t example_gateway(const example_ends *ends, example_form form, bool udp);
 
 #endif /* EXAMPLE_SA_H */
