@@ -8,6 +8,8 @@
 #define PROTOCOL_ESP 50
 #define PROTOCOL_FRAGMENT 44
 #define PROTOCOL_ICMPV6 58
+#define ICMPV6_HEADER 8 /* octets in front of what an error quotes */
+#define ICMPV6_ERRORS 128 /* types below are errors (RFC 4443 section 2.1) */
 
 /* An ICMPv6 type as the ports of a selector: every code of it. */
 #define ICMPV6_TYPES(first, last)                                                    \
@@ -289,6 +291,37 @@ is_sealed(const sprat_glue *glue, const packet *p, const sprat_mote_flow *flow)
   return 0;
 }
 
+/*
+ * An ICMPv6 error quotes a packet. One that came protected would leave in clear
+ * that way, as would one that is quoted in part and cannot be told.
+ */
+static __attribute__((noinline)) int
+quotes_protected(const sprat_glue *glue, const packet *p, const sprat_mote_flow *flow)
+{
+  uint16_t at = flow->upper_at + ICMPV6_HEADER;
+  sprat_mote_flow quoted;
+
+  if(flow->protocol != PROTOCOL_ICMPV6 || flow->source_port / 256 >= ICMPV6_ERRORS) {
+    return 0;
+  }
+  if(at > flow->total ||
+     sprat_mote_flow_of(p->octets + at, flow->total - at, &quoted) != SPRAT_OK) {
+    return 1;
+  }
+  return quoted.protocol != PROTOCOL_ESP && wants_protection(decide(glue, &quoted, ARRIVING));
+}
+
+/*
+ * A stack that forwards to a group sends on what it has delivered. A packet that
+ * was opened here must not leave in clear.
+ */
+static __attribute__((noinline)) int
+was_opened(const sprat_glue *glue, const sprat_mote_flow *flow)
+{
+  return flow->destination[0] == 0xff && flow->protocol != PROTOCOL_ESP &&
+         wants_protection(decide(glue, flow, ARRIVING));
+}
+
 static int32_t
 seal(sprat_glue *glue, uint8_t stage, const sprat_glue_policy *policy, const packet *p)
 {
@@ -316,14 +349,21 @@ output(sprat_glue *glue, uint8_t stage, const packet *p)
   if(verdict != SPRAT_OK) {
     return verdict;
   }
-  if(!glue->is_local(glue->context, flow.source) || is_sealed(glue, p, &flow)) {
+  if(!glue->is_local(glue->context, flow.source)) {
+    return was_opened(glue, &flow) ? SPRAT_DROP_UNPROTECTED : SPRAT_OK;
+  }
+  if(is_sealed(glue, p, &flow)) {
     return SPRAT_OK;
   }
   policy = decide(glue, &flow, LEAVING);
   if(wants_protection(policy)) {
     return seal(glue, stage, policy, p);
   }
-  return (stage & SPRAT_GLUE_TRANSPORT) ? in_clear(glue, policy) : SPRAT_OK;
+  if((stage & SPRAT_GLUE_TRANSPORT) == 0) {
+    return SPRAT_OK;
+  }
+  verdict = in_clear(glue, policy);
+  return verdict == SPRAT_OK && quotes_protected(glue, p, &flow) ? SPRAT_DROP_POLICY : verdict;
 }
 
 int32_t

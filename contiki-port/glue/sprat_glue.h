@@ -157,6 +157,10 @@ int32_t sprat_glue_in_remove(sprat_glue *glue, const sprat_mote_sa *sa);
  * drops it, passes untouched: the later stage decides. With stage
  * SPRAT_GLUE_TRANSPORT one whose policy wants tunnel mode is dropped
  * (SPRAT_DROP_NO_OUTBOUND_SA): it came round the earlier hook.
+ *
+ * Dropped also: an ICMPv6 error in clear that quotes what came protected
+ * (SPRAT_DROP_POLICY), and somebody else's packet to a group whose traffic is
+ * protected, since it was opened here (SPRAT_DROP_UNPROTECTED).
  */
 int32_t sprat_glue_output(sprat_glue *glue, uint8_t stage, uint8_t *packet, uint16_t *length,
                           uint16_t capacity);

@@ -378,6 +378,49 @@ control_messages(void)
   CHECK_EQ(a.glue.policies_len, 6);
 }
 
+/* An ICMPv6 message of b to a about a packet from a to this port, of which it
+   quotes all but the last octets. */
+static void
+error_about(pkt *p, uint8_t type, uint16_t port, uint16_t left_out)
+{
+  uint8_t message[8 + PACKET_ROOM] = { type, 4 };
+  pkt quoted;
+
+  pkt_ip(&quoted, A, B);
+  pkt_udp(&quoted, PORT, port, 20);
+  memcpy(message + 8, quoted.octets, quoted.length);
+  pkt_ip(p, B, A);
+  pkt_raw(p, 58, message, 8 + quoted.length - left_out);
+}
+
+/* What came sealed must not leave in clear in an error that quotes it. */
+static void
+quotations(void)
+{
+  node a, b;
+  pkt p;
+
+  make_pair(&a, &b);
+  b.glue.otherwise = SPRAT_GLUE_BYPASS;
+  error_about(&p, 1, PORT, 0);
+  CHECK_EQ(leave(&b, SPRAT_GLUE_TRANSPORT, &p), SPRAT_DROP_POLICY);
+  error_about(&p, 1, PORT, 10); /* who knows */
+  CHECK_EQ(leave(&b, SPRAT_GLUE_TRANSPORT, &p), SPRAT_DROP_POLICY);
+  error_about(&p, 1, PORT, 68); /* nothing of it */
+  CHECK_EQ(leave(&b, SPRAT_GLUE_TRANSPORT, &p), SPRAT_DROP_POLICY);
+  CHECK_EQ(b.counters.dropped[SPRAT_DROP_POLICY], 3);
+  error_about(&p, 1, 80, 0);
+  CHECK_EQ(leave(&b, SPRAT_GLUE_TRANSPORT, &p), SPRAT_OK);
+  error_about(&p, 129, PORT, 0); /* an echo is no quotation */
+  CHECK_EQ(leave(&b, SPRAT_GLUE_TRANSPORT, &p), SPRAT_OK);
+  b.selector.protocol = 0;
+  b.selector.local_port_first = b.selector.remote_port_first = 0;
+  b.selector.local_port_last = b.selector.remote_port_last = UINT16_MAX;
+  error_about(&p, 1, PORT, 0);
+  CHECK_EQ(leave(&b, SPRAT_GLUE_TRANSPORT, &p), SPRAT_OK);
+  CHECK_EQ(b.glue.changed, 1); /* sealed, it may quote what it likes */
+}
+
 /* What a fragment hides must not come round a policy, nor open one. */
 static void
 fragments(void)
@@ -689,6 +732,10 @@ groups(void)
   CHECK_EQ(leave(&a, SPRAT_GLUE_TRANSPORT, &p), SPRAT_OK);
   CHECK_EQ(arrive(&b, &p), SPRAT_OK);
   CHECK_EQ(b.glue.changed, 1);
+  /* As a multicast engine would forward it, opened. */
+  CHECK_EQ(leave(&b, SPRAT_GLUE_TRANSPORT, &p), SPRAT_DROP_UNPROTECTED);
+  memcpy(p.octets + 24, (const uint8_t[16]){ 0xff, 0x02, [15] = 0x98 }, 16);
+  CHECK_EQ(leave(&b, SPRAT_GLUE_TRANSPORT, &p), SPRAT_OK); /* another group */
   datagram(&p, A, GROUP);
   CHECK_EQ(leave(&a, SPRAT_GLUE_TRANSPORT, &p), SPRAT_OK);
   memcpy(p.octets + 24, B, 16);
@@ -744,6 +791,7 @@ main(void)
   policies();
   not_of_the_policy();
   control_messages();
+  quotations();
   fragments();
   fragments_inside();
   own_source_inside();
