@@ -24,6 +24,13 @@
 #define LOG_LEVEL LOG_LEVEL_NONE
 #endif
 
+#if UIP_CONF_IPV6_REASSEMBLY
+#error "sprat: fragments would be put together behind the policies"
+#endif
+#if defined(UIP_FALLBACK_INTERFACE) && !SPRAT_WITH_RPL
+#error "sprat: without RPL no hook sees the fallback interface"
+#endif
+
 #define POLICIES_ALL (SPRAT_POLICIES + (SPRAT_CONTROL ? SPRAT_GLUE_CONTROL_POLICIES : 0))
 
 sprat_mote_counters sprat_uip_counters;
@@ -35,6 +42,7 @@ static sprat_glue_policy policies[POLICIES_ALL];
 static sprat_glue_in sad[SPRAT_SAS];
 /* Zeroed until sprat_uip_init(): then it lets nothing pass. */
 static sprat_glue glue;
+static uint8_t started;
 /*---------------------------------------------------------------------------*/
 void
 sprat_port_panic(void)
@@ -75,6 +83,22 @@ sprat_uip_aes128(const uint8_t *key, uint8_t *block)
 #endif
 }
 /*---------------------------------------------------------------------------*/
+/* Where groups are routed, what is not for this node is to be forwarded as it is. */
+static int
+is_group(const uip_ipaddr_t *a)
+{
+#if UIP_IPV6_MULTICAST
+  if(uip_is_addr_mcast_routable(a)) {
+    return uip_ds6_is_my_maddr(a);
+  }
+#endif
+  return uip_is_addr_mcast(a);
+}
+/*---------------------------------------------------------------------------*/
+/*
+ * A packet without a source address is ours as well: uIP sends such while no
+ * address is preferred, and they must not get around the policies.
+ */
 static int32_t
 is_local(void *context, const uint8_t *address)
 {
@@ -83,7 +107,7 @@ is_local(void *context, const uint8_t *address)
   (void)context;
   /* An address at the end of a source route stands at any offset. */
   memcpy(&a, address, sizeof(a));
-  return uip_is_addr_mcast(&a) || uip_ds6_is_my_addr(&a);
+  return is_group(&a) || uip_is_addr_unspecified(&a) || uip_ds6_is_my_addr(&a);
 }
 /*---------------------------------------------------------------------------*/
 static int
@@ -130,20 +154,6 @@ process_output(const linkaddr_t *localdest)
 }
 /*---------------------------------------------------------------------------*/
 #if SPRAT_WITH_RPL
-/*
- * A packet on its way out that has not been anywhere yet. A source address of
- * ours does not say so: in non-storing mode a packet may come back down the
- * path that it went up. RPL asks the same two questions.
- */
-static int
-is_new(void)
-{
-  return glue.is_local != NULL && uip_ds6_is_my_addr(&UIP_IP_BUF->srcipaddr) &&
-         UIP_IP_BUF->ttl == uip_ds6_if.cur_hop_limit &&
-         /* The stack delivers those itself, and no input hook sees them. */
-         !uip_ds6_is_my_addr(&UIP_IP_BUF->destipaddr);
-}
-/*---------------------------------------------------------------------------*/
 int __real_rpl_ext_header_update(void);
 int __wrap_rpl_ext_header_update(void);
 
@@ -151,16 +161,21 @@ int
 __wrap_rpl_ext_header_update(void)
 {
   uint8_t stage = SPRAT_TRANSPORT_EARLY ? SPRAT_GLUE_BOTH : SPRAT_GLUE_TUNNEL;
+  /* What RPL asks of a packet that has not been anywhere yet. */
+  int is_new = UIP_IP_BUF->ttl == uip_ds6_if.cur_hop_limit;
   uint16_t length = uip_len;
   int32_t verdict;
 
-  if(is_new()) {
+  /* What is to ourselves the stack delivers, and no input hook sees it. */
+  if(started && !uip_ds6_is_my_addr(&UIP_IP_BUF->destipaddr)) {
     verdict = sprat_glue_output(&glue, stage, uip_buf, &length, UIP_BUFSIZE);
     if(!passes("out, early", verdict, length)) {
       return 0;
     }
-    /* An outer header must look to RPL as new as the inner one did. */
-    UIP_IP_BUF->ttl = uip_ds6_if.cur_hop_limit;
+    if(glue.changed && is_new) {
+      /* An outer header must look to RPL as new as the inner one did. */
+      UIP_IP_BUF->ttl = uip_ds6_if.cur_hop_limit;
+    }
   }
   return __real_rpl_ext_header_update();
 }
@@ -177,7 +192,10 @@ sprat_uip_init(void)
   if(glue.is_local != NULL) {
     return SPRAT_OK;
   }
-  netstack_ip_packet_processor_add(&processor);
+  if(!started) {
+    started = 1;
+    netstack_ip_packet_processor_add(&processor);
+  }
   if(sprat_glue_check() != SPRAT_OK) {
     LOG_ERR("libsprat_mote.a and sprat.h are of different versions\n");
     return SPRAT_E_ARGUMENT;

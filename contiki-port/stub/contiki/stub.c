@@ -30,6 +30,20 @@ uip_ds6_is_my_addr(const uip_ipaddr_t *address)
   return memcmp(address, stub.address, sizeof(stub.address)) == 0;
 }
 
+bool
+uip_ds6_is_my_maddr(const uip_ipaddr_t *address)
+{
+  return memcmp(address, stub.group, sizeof(stub.group)) == 0;
+}
+
+bool
+uip_is_addr_unspecified(const uip_ipaddr_t *address)
+{
+  static const uip_ipaddr_t none;
+
+  return memcmp(address, &none, sizeof(none)) == 0;
+}
+
 void
 netstack_ip_packet_processor_add(struct netstack_ip_packet_processor *processor)
 {

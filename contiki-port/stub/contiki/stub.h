@@ -9,6 +9,7 @@
 struct stub {
   struct netstack_ip_packet_processor *processor; /* the last that was added */
   uint8_t address[16];   /* the node's */
+  uint8_t group[16];     /* the one that it has joined */
   unsigned keys;         /* AES keys set */
   unsigned blocks;       /* AES blocks encrypted */
   unsigned disabled;     /* times that interrupts were disabled, */

@@ -7,6 +7,10 @@
 #include "sprat-uip.h"
 #include "stub.h"
 
+#ifndef UIP_IPV6_MULTICAST
+#define UIP_IPV6_MULTICAST 0
+#endif
+
 unsigned checks_made, checks_failed;
 
 enum { ESP = 50, UDP = 17, PORT = 5683, PAIR = 1 };
@@ -174,6 +178,50 @@ refusals(void)
   CHECK_EQ(from_buffer().length, p.length);
 }
 
+/* While the node has no address, its packets come from none. */
+static void
+without_address(void)
+{
+  static const uint8_t none[16];
+  pkt p = datagram(none, PEER);
+
+  CHECK_EQ(out(&p), NETSTACK_IP_PROCESS);
+  p = from_buffer();
+  CHECK_EQ(pkt_find(&p, ESP), 40);
+  pkt_ip(&p, none, PEER);
+  pkt_udp(&p, PORT, PORT, UIP_BUFSIZE - 48);
+  CHECK_EQ(out(&p), NETSTACK_IP_DROP);
+  pkt_ip(&p, none, PEER);
+  pkt_icmp(&p, 135); /* detection of duplicate addresses */
+  CHECK_EQ(out(&p), NETSTACK_IP_PROCESS);
+  CHECK_EQ(from_buffer().length, p.length);
+}
+
+/* Somebody else's group: nothing to a node, and to be forwarded by a router of groups. */
+static void
+foreign_group(void)
+{
+  static const uint8_t other[16] = { 0xff, 0x1e, [15] = 8 }, near[16] = { 0xff, 2, [15] = 9 };
+  enum netstack_ip_action elsewhere = UIP_IPV6_MULTICAST ? NETSTACK_IP_PROCESS : NETSTACK_IP_DROP;
+  const uint8_t sealed[32] = { 0xc0, 0xff, 0xee, 1 };
+  pkt p;
+
+  memcpy(stub.group, other, 16);
+  stub.group[15] = 7;
+  pkt_ip(&p, PEER, other);
+  pkt_raw(&p, ESP, sealed, sizeof(sealed));
+  CHECK_EQ(in(&p), elsewhere);
+  CHECK_EQ(from_buffer().length, p.length);
+  pkt_ip(&p, PEER, stub.group);
+  pkt_raw(&p, ESP, sealed, sizeof(sealed));
+  CHECK_EQ(in(&p), NETSTACK_IP_DROP);
+  pkt_ip(&p, PEER, near);
+  pkt_raw(&p, ESP, sealed, sizeof(sealed));
+  CHECK_EQ(in(&p), NETSTACK_IP_DROP);
+  p = datagram(PEER, stub.group); /* in clear, by a policy for every address */
+  CHECK_EQ(in(&p), NETSTACK_IP_DROP);
+}
+
 /* Transport mode at the early hook, for what the later one does not see. */
 static void
 transport_early(void)
@@ -189,6 +237,11 @@ transport_early(void)
     CHECK_EQ(sprat_mote_open(&peer_in, p.octets, &p.length, PACKET_ROOM), SPRAT_OK);
   }
   CHECK(pkt_same(&p, &plain));
+  plain.octets[7] = 1; /* as a socket's owner may ask for */
+  CHECK_EQ(early(&plain), 1);
+  p = from_buffer();
+  CHECK_EQ(pkt_find(&p, ESP), SPRAT_TRANSPORT_EARLY ? 40 : 0);
+  CHECK_EQ(p.octets[7], 1);
 }
 
 /* What the early hook must leave alone, and what it makes. */
@@ -214,20 +267,23 @@ tunnels(void)
   make_peer(&to, NULL);
   routed = stub.routed;
   CHECK(early(&other) == 1 && from_buffer().length == other.length);
-  other = plain;
-  other.octets[7] = 63; /* it has been somewhere */
+  other = datagram(PEER, OUTSIDE); /* somebody else's */
   CHECK(early(&other) == 1 && from_buffer().length == other.length);
+  other = plain;
+  other.octets[7] = 63; /* a hop limit of the application's own */
+  CHECK_EQ(early(&other), 1);
+  CHECK(from_buffer().octets[6] == ESP && from_buffer().octets[7] == to.hop_limit);
   CHECK_EQ(early(&plain), 1);
   made = from_buffer();
   CHECK(made.octets[6] == ESP && memcmp(made.octets + 24, PEER, 16) == 0);
   CHECK_EQ(made.octets[7], uip_ds6_if.cur_hop_limit); /* RPL takes it for new */
-  CHECK_EQ(stub.routed, routed + 3);
+  CHECK_EQ(stub.routed, routed + 4);
   CHECK_EQ(out(&made), NETSTACK_IP_PROCESS);
   CHECK_EQ(sprat_mote_open(&peer_in, made.octets, &made.length, PACKET_ROOM), SPRAT_OK);
   CHECK(pkt_same(&made, &plain));
   sprat_uip_sa_remove(sa);
   CHECK_EQ(early(&plain), 0); /* dropped, and RPL is not asked */
-  CHECK_EQ(stub.routed, routed + 3);
+  CHECK_EQ(stub.routed, routed + 4);
   CHECK_EQ(sprat_uip_policy_remove(0), SPRAT_OK);
   CHECK_EQ(sprat_uip_policy_remove(99), SPRAT_E_NOT_FOUND);
 }
@@ -399,6 +455,8 @@ main(void)
   transport();
   transport_early();
   refusals();
+  without_address();
+  foreign_group();
   tunnels();
   places();
   forwarder();

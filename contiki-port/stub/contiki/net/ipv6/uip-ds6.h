@@ -12,5 +12,6 @@ struct stub_interface {
 extern struct stub_interface uip_ds6_if;
 
 bool uip_ds6_is_my_addr(const uip_ipaddr_t *address);
+bool uip_ds6_is_my_maddr(const uip_ipaddr_t *address);
 
 #endif

@@ -40,7 +40,11 @@ extern uint16_t uip_len;
 #define uip_buf (stub_buffer.octets)
 #define UIP_IP_BUF (&stub_buffer.ip)
 #define uip_is_addr_mcast(address) ((address)->u8[0] == 0xff)
+#define uip_is_addr_mcast_routable(address) \
+  (uip_is_addr_mcast(address) && ((address)->u8[1] & 15) > 2)
 #define uip_is_proto_ext_hdr(protocol) \
   ((protocol) != UIP_PROTO_TCP && (protocol) != UIP_PROTO_UDP && (protocol) != UIP_PROTO_ICMP6)
+
+bool uip_is_addr_unspecified(const uip_ipaddr_t *address);
 
 #endif
