@@ -10,12 +10,13 @@ from peer import Peer, Refused, ipv6, udp
 PREFIX = "fd00:c::"
 OUTSIDE = ipaddress.IPv6Address("fd00:d::1")
 SPIS = (0x11000001, 0xC0FFEE01, 0x2B000001, 0x00000100)
+SIZES = (20, 41, 1, 150)
 MODES = {ESP: "esp", IIV: "implicit-iv", DIET: "diet-esp"}
 END, ESC, ESC_END, ESC_ESC = 0xC0, 0xDB, 0xDC, 0xDD  # RFC 1055
 
 
-class Border(Mote):
-    """The border router, with what is behind its serial line."""
+class Serial(Mote):
+    """A border router, with what is behind its serial line."""
 
     def __init__(self, library, number, directory):
         super().__init__(library, number, directory)
@@ -42,18 +43,22 @@ class Border(Mote):
         return found
 
 
-class Mesh:
-    """Border router, a router, and the node that talks to the peer."""
+class Border(Serial, Node):
+    """A border router that has SAs of its own, and talks to the peer."""
 
-    def __init__(self, images, spi, mode):
-        directory = images["directory"]
-        self.border = Border(images["border"], 1, directory)
-        self.node = Node(images["ends"], 3, directory)
-        self.node.protect(OUTSIDE, spi, spi + 1, mode)
-        motes = [self.border, Node(images["routers"], 2, directory), self.node]
-        self.net = Network(motes, [(1, 2), (2, 3)])
-        self.peer = Peer((OUTSIDE, address(3, PREFIX)), (spi, spi + 1), mode)
+
+class Talk:
+    """What crosses the border between a node and the peer."""
+
+    def __init__(self, border, node, motes, links):
+        self.border, self.node = border, node
+        self.net = Network(motes, links)
         self.bare = []  # what came out and was no ESP
+
+    def protect(self, spi, mode):
+        self.node.protect(OUTSIDE, spi, spi + 1, mode)
+        own = address(self.node.number, PREFIX)
+        self.peer = Peer((OUTSIDE, own), (spi, spi + 1), mode)
 
     def join(self):
         def joined():
@@ -85,16 +90,40 @@ class Mesh:
         return False
 
 
+def outcome(talk):
+    """Whether all went through and nothing else came out; and what did."""
+    came = detail = 0
+    try:
+        came = sum(talk.ask(octets) for octets in SIZES) if talk.join() else 0
+    except Refused as error:
+        detail = error
+    good = came == len(SIZES) and not talk.bare and not talk.node.drops()
+    return good, (came, detail, talk.bare, talk.node.drops())
+
+
+def beyond(images):
+    """Border router, a router, and the node that talks to the peer."""
+    directory = images["directory"]
+    border, node = Serial(images["border"], 1, directory), Node(images["ends"], 3, directory)
+    router = Node(images["routers"], 2, directory)
+    return Talk(border, node, [border, router, node], [(1, 2), (2, 3)])
+
+
+def itself(images):
+    """The border router is the node."""
+    border = Border(images["own"], 1, images["directory"])
+    return Talk(border, border, [border], [])
+
+
 def run(images, rpl, report):
-    sizes = (20, 41, 1, 150)
     for mode, what in MODES.items():
         for spi in SPIS:
-            mesh = Mesh(images, spi, mode)
-            came = detail = 0
-            try:
-                came = sum(mesh.ask(octets) for octets in sizes) if mesh.join() else 0
-            except Refused as error:
-                detail = error
-            good = came == len(sizes) and not mesh.bare and not mesh.node.drops()
-            report(f"{rpl}/border/{what}-{spi:08x}", good,
-                   (came, detail, mesh.bare, mesh.node.drops()))
+            talk = beyond(images)
+            talk.protect(spi, mode)
+            report(f"{rpl}/border/{what}-{spi:08x}", *outcome(talk))
+        # A hop limit of its own makes a datagram no other's.
+        for hop_limit in (0, 17):
+            talk = itself(images)
+            talk.protect(SPIS[1], mode)
+            talk.node.mesh.hop_limit = hop_limit
+            report(f"{rpl}/border/{what}-itself-{hop_limit}", *outcome(talk))

@@ -22,7 +22,8 @@ class Mesh(ctypes.Structure):
                 ("received", ctypes.c_uint32), ("send_length", ctypes.c_uint16),
                 ("received_length", ctypes.c_uint16), ("root", ctypes.c_uint8),
                 ("reachable", ctypes.c_uint8), ("listen", ctypes.c_uint8),
-                ("good", ctypes.c_uint8), ("quiet", ctypes.c_uint8)]
+                ("good", ctypes.c_uint8), ("quiet", ctypes.c_uint8),
+                ("hop_limit", ctypes.c_uint8)]
 
 
 class DemoSa(ctypes.Structure):

@@ -27,7 +27,7 @@ def report(name, good, detail=""):
 
 def images_of(built, rpl, directory):
     found = {kind: f"{built}/{kind}-{rpl}/cooja/mesh-node.cooja"
-             for kind in ("ends", "early", "routers", "stock")}
+             for kind in ("ends", "early", "routers", "stock", "own")}
     found["border"] = f"{built}/border-{rpl}/cooja/border-router.cooja"
     found["directory"] = directory
     return found

@@ -29,6 +29,7 @@ struct mesh {
   uint8_t listen;           /* set before start: join the group ff02::5359 */
   uint8_t good;             /* the last one was what was sent */
   uint8_t quiet;            /* the root does not answer */
+  uint8_t hop_limit;        /* not 0: that of its datagrams */
 };
 
 struct mesh mesh;
@@ -81,6 +82,9 @@ send_one(void)
     data[i] = pattern(i);
   }
   memcpy(&peer, mesh.peer, sizeof(peer));
+  if(mesh.hop_limit != 0) {
+    connection.udp_conn->ttl = mesh.hop_limit;
+  }
   simple_udp_sendto(&connection, data, mesh.send_length, &peer);
   mesh.send_length = 0;
   mesh.sent++;
