@@ -14,7 +14,7 @@
 SPRAT_FEATURES ?= diet-esp tunnel udp-encap
 SPRAT_AES ?= riot
 SPRAT_OPT ?= z
-SPRAT_STACK ?= $(if $(filter builtin,$(SPRAT_AES)),1600,$(or $(CONFIG_SPRAT_STACK),640))
+SPRAT_STACK ?= $(or $(CONFIG_SPRAT_STACK),$(if $(filter builtin,$(SPRAT_AES)),1600,640))
 
 SPRAT_ARCHIVE := $(BINDIR)/libsprat_mote.a
 SPRAT_PORT := $(SPRAT_ROOT)/contiki-port
