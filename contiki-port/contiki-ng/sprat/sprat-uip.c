@@ -33,6 +33,9 @@
 
 #define POLICIES_ALL (SPRAT_POLICIES + (SPRAT_CONTROL ? SPRAT_GLUE_CONTROL_POLICIES : 0))
 
+/* The buffer may be larger than what the link takes, which uIP has asked before. */
+#define OUT_ROOM (UIP_BUFSIZE < UIP_LINK_MTU ? UIP_BUFSIZE : UIP_LINK_MTU)
+
 sprat_mote_counters sprat_uip_counters;
 const sprat_mote_port sprat_uip_port = { .aes128 = SPRAT_UIP_AES128 };
 
@@ -147,7 +150,7 @@ process_output(const linkaddr_t *localdest)
 {
   uint16_t length = uip_len;
   int32_t verdict =
-    sprat_glue_output(&glue, SPRAT_GLUE_TRANSPORT, uip_buf, &length, UIP_BUFSIZE);
+    sprat_glue_output(&glue, SPRAT_GLUE_TRANSPORT, uip_buf, &length, OUT_ROOM);
 
   (void)localdest;
   return passes("out", verdict, length) ? NETSTACK_IP_PROCESS : NETSTACK_IP_DROP;
@@ -168,7 +171,7 @@ __wrap_rpl_ext_header_update(void)
 
   /* What is to ourselves the stack delivers, and no input hook sees it. */
   if(started && !uip_ds6_is_my_addr(&UIP_IP_BUF->destipaddr)) {
-    verdict = sprat_glue_output(&glue, stage, uip_buf, &length, UIP_BUFSIZE);
+    verdict = sprat_glue_output(&glue, stage, uip_buf, &length, OUT_ROOM);
     if(!passes("out, early", verdict, length)) {
       return 0;
     }

@@ -129,7 +129,10 @@ sprat_mote_sa *sprat_uip_sa_add(const sprat_mote_params *params, uint8_t pair,
 /** Wipes the SA and takes it out of the SAD and of the policies that name it. */
 void sprat_uip_sa_remove(sprat_mote_sa *sa);
 
-/** Adds a policy in front of (at 0) or behind others: sprat_glue_policy_add(). */
+/**
+ * Adds a policy in front of (at 0) or behind others: sprat_glue_policy_add(). The
+ * first three places are those of control messages, if SPRAT_CONTROL is 1.
+ */
 int32_t sprat_uip_policy_add(uint8_t at, const sprat_glue_policy *policy);
 
 /** Removes the policy at this place. */

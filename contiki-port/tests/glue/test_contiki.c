@@ -165,10 +165,18 @@ refusals(void)
   CHECK_EQ(stub.lines[2], warnings + 1);
   CHECK_EQ(sprat_uip_counters.dropped[SPRAT_DROP_UNPROTECTED], clear + 1);
   pkt_ip(&p, OWN, PEER);
-  pkt_udp(&p, PORT, PORT, UIP_BUFSIZE - 48);
-  CHECK_EQ(p.length, UIP_BUFSIZE); /* full: no octet for ESP */
+  pkt_udp(&p, PORT, PORT, UIP_LINK_MTU - 48);
+  CHECK_EQ(p.length, UIP_LINK_MTU); /* full: no octet for ESP */
   CHECK_EQ(out(&p), NETSTACK_IP_DROP);
   CHECK_EQ(sprat_uip_counters.dropped[SPRAT_DROP_NO_ROOM], 1);
+  pkt_ip(&p, OWN, PEER);
+  pkt_udp(&p, PORT, PORT, UIP_LINK_MTU - 66); /* and 8, 10 and 8 octets of ESP */
+  CHECK_EQ(out(&p), NETSTACK_IP_PROCESS);
+  CHECK_EQ(from_buffer().length, UIP_LINK_MTU);
+  pkt_ip(&p, OWN, PEER);
+  pkt_udp(&p, PORT, PORT, UIP_LINK_MTU - 65);
+  CHECK_EQ(out(&p), NETSTACK_IP_DROP);
+  CHECK_EQ(sprat_uip_counters.dropped[SPRAT_DROP_NO_ROOM], 2);
   pkt_ip(&p, OWN, PEER);
   pkt_icmp(&p, 135);
   CHECK_EQ(out(&p), NETSTACK_IP_PROCESS);
@@ -189,7 +197,7 @@ without_address(void)
   p = from_buffer();
   CHECK_EQ(pkt_find(&p, ESP), 40);
   pkt_ip(&p, none, PEER);
-  pkt_udp(&p, PORT, PORT, UIP_BUFSIZE - 48);
+  pkt_udp(&p, PORT, PORT, UIP_LINK_MTU - 48);
   CHECK_EQ(out(&p), NETSTACK_IP_DROP);
   pkt_ip(&p, none, PEER);
   pkt_icmp(&p, 135); /* detection of duplicate addresses */

@@ -11,6 +11,7 @@
 #include "sprat-uip.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define COUNT_PERIOD_MS 1000
 
@@ -59,17 +60,17 @@ count(void)
 static void
 print_counters(void)
 {
-  static uint32_t passed;
+  static sprat_mote_counters told;
   unsigned i;
 
-  if(passed == sprat_uip_counters.passed) {
+  if(memcmp(&told, &sprat_uip_counters, sizeof(told)) == 0) {
     return;
   }
-  passed = sprat_uip_counters.passed;
-  printf("sprat: passed %lu", (unsigned long)passed);
+  told = sprat_uip_counters;
+  printf("sprat: passed %lu", (unsigned long)told.passed);
   for(i = 0; i < SPRAT_MOTE_DROPS; i++) {
-    if(sprat_uip_counters.dropped[i] != 0) {
-      printf(", reason %u: %u", i, (unsigned)sprat_uip_counters.dropped[i]);
+    if(told.dropped[i] != 0) {
+      printf(", reason %u: %u", i, (unsigned)told.dropped[i]);
     }
   }
   printf("\n");

@@ -6,6 +6,9 @@
 #include "contiki.h"
 
 #define UIP_BUFSIZE 1280
+#ifndef UIP_LINK_MTU
+#define UIP_LINK_MTU 1280
+#endif
 #define UIP_IPH_LEN 40
 #define UIP_PROTO_TCP 6
 #define UIP_PROTO_UDP 17
