@@ -1,6 +1,7 @@
 """A RIOT node on an emulated board, with this program as its peer at the other end of the serial line.
 
-    python3 board.py NAME BOARD ELF
+    python3 board.py NAME BOARD ELF          all of it
+    python3 board.py NAME BOARD ELF udp      traffic and numbers, with ESP in UDP
 """
 
 import sys
@@ -22,13 +23,13 @@ QEMU = {
 class Node(Line):
     """The emulated node and its peer."""
 
-    def __init__(self, report: Report, board: str, elf: str) -> None:
+    def __init__(self, report: Report, board: str, elf: str, udp: bool) -> None:
         super().__init__(QEMU[board](elf))
-        self.report, self.peer = report, Peer(2)
+        self.report, self.peer = report, Peer(2, udp=udp)
 
     def boot(self) -> None:
         self.expect("> ", 30)
-        self.type("node")
+        self.type("node udp" if self.peer.udp else "node")
         match = self.expect(r"node: (-?\d+)", 20)
         self.report.equal("node", match and match[1], "0")
 
@@ -151,12 +152,12 @@ def stack(node: Node) -> None:
     node.report.equal("no-buffer", node.counters().get("no-buffer"), 0)
 
 
-def main(name: str, board: str, elf: str) -> int:
+def main(name: str, board: str, elf: str, udp: str = "") -> int:
     report = Report(name)
-    node = Node(report, board, elf)
+    node = Node(report, board, elf, udp == "udp")
     try:
         node.boot()
-        for part in traffic, numbers, forgeries, stack:
+        for part in (traffic, numbers, stack) if udp else (traffic, numbers, forgeries, stack):
             part(node)
         # Only this board has flash that a program can write.
         if board == "microbit" and name == board:

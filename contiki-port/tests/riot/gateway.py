@@ -29,14 +29,13 @@ sys.path.insert(0, str(ROOT / "tests" / "gateway"))
 import netlab  # noqa: E402
 from board import QEMU  # noqa: E402
 from native import Node, run  # noqa: E402
-from peer import COAP_PORT, TUNNEL, Address, Peer, Reject, diet_esp, echo, headers  # noqa: E402
+from peer import COAP_PORT, NAT_T_PORT, TUNNEL, Address, Peer, Reject, echo, headers  # noqa: E402
 from peer import counters as counters_of  # noqa: E402
 from peer import udp as datagram  # noqa: E402
 from report import Report  # noqa: E402
 from wire import FROM_NODE, TO_NODE, Serial, Slip, Taps, Wire, set_up_host, silence  # noqa: E402
 
 HOST, NODE, INSIDE, CLIENT, LAN = "fd00:a::2", "fd00:a::1", "fd00:b::1", "fd00:b:0:1::1", "fd00:b:0:1::ff"
-NAT_T_PORT = 4500
 # What ESP is like, and whether it is in UDP.
 NATIVE = [(form, udp) for udp in (False, True) for form in ("esp", "iiv", "diet")]
 ON_BOARD = [("esp", False), ("diet", False), ("diet", True)]
@@ -246,12 +245,11 @@ def second_opinion(lab: Lab, form: str, udp: bool) -> None:
     """All that crossed opens with code that neither end has, and is what the client and the node said."""
     wrong, inside = [], {TO_NODE: 0, FROM_NODE: 0}
     for number, way in (1, TO_NODE), (2, FROM_NODE):
-        peer = Peer(number)
+        peer = Peer(number, udp=udp)
         peer.behind_gateway(form)
         for packet in lab.wire.packets(way):
-            esp = esp_of(packet, udp)
             try:
-                clear = peer.open(TUNNEL, diet_esp.with_next(packet[:40], 6, headers.ESP, len(esp)) + esp)
+                clear = peer.open(TUNNEL, packet)
             except Reject as error:
                 wrong.append(f"{error}: {packet.hex()}")
                 continue

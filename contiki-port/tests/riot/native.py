@@ -1,6 +1,7 @@
 """Two RIOT nodes of native, each on a tap of one bridge; every frame between them is looked at.
 
-    unshare -n python3 native.py NAME ELF WORK
+    unshare -n python3 native.py NAME ELF WORK          all of it
+    unshare -n python3 native.py NAME ELF WORK udp      traffic, with ESP in UDP
 """
 
 import os
@@ -139,15 +140,15 @@ class Fragments:
 class Pair:
     """The two nodes, and what the independent peer makes of their packets."""
 
-    def __init__(self, report: Report, elf: Path, work: Path) -> None:
-        self.report, self.elf, self.work = report, elf, work
+    def __init__(self, report: Report, elf: Path, work: Path, udp: bool) -> None:
+        self.report, self.elf, self.work, self.udp = report, elf, work, udp
         self.wire = Wire("tap0")
         self.wire.start()
         # Out of the second tap: to node 2 alone, and past the wire that is watched.
         self.tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
         self.tap.bind(("tap1", 0))
         # What node 1 sends is for Peer(2) to open.
-        self.peers = {2: Peer(2), 1: Peer(1)}
+        self.peers = {number: Peer(number, udp=udp) for number in (2, 1)}
         self.nodes = {number: self.start(number) for number in (1, 2)}
 
     def start(self, number: int) -> Node:
@@ -159,7 +160,8 @@ class Pair:
             node.close()
 
     def set_up(self, number: int) -> None:
-        ready = self.nodes[number].says(f"node {number}", rf"node {number}: ready")
+        command = f"node {number} udp" if self.udp else f"node {number}"
+        ready = self.nodes[number].says(command, rf"node {number}: ready")
         self.report.check(f"node-{number}-ready", ready, "no answer to `node`")
 
     def opened(self) -> tuple[dict[int, int], list[str]]:
@@ -285,16 +287,16 @@ def restart(pair: Pair) -> None:
     report.check("number-after-restart", numbers[-1] > last + 5, f"{numbers}")
 
 
-def main(name: str, elf: str, work: str) -> int:
+def main(name: str, elf: str, work: str, udp: str = "") -> int:
     report, directory = Report(name), Path(work)
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     lay_wire()
-    pair = Pair(report, Path(elf), directory)
+    pair = Pair(report, Path(elf), directory, udp == "udp")
     try:
         for number in pair.nodes:
             pair.set_up(number)
-        for part in traffic, secrecy, refusals, restart:
+        for part in (traffic, secrecy) if udp else (traffic, secrecy, refusals, restart):
             part(pair)
     finally:
         pair.close()

@@ -18,7 +18,7 @@ from crypto import Sa
 from diet_esp import Context, Range, Reject
 
 COAP, TUNNEL, PLAIN, GROUP = range(4)
-COAP_PORT, GROUP_PORT = 5683, 5350
+COAP_PORT, GROUP_PORT, NAT_T_PORT = 5683, 5350, 4500
 SPI = {COAP: 0x11000151, TUNNEL: 0x11005301, PLAIN: 0xC0FFEE01, GROUP: 0x11000300}
 SALT = b"SPR"
 ECHO_REQUEST, ECHO_REPLY = 128, 129
@@ -94,11 +94,28 @@ def udp(source: Address, destination: Address, ports: tuple[int, int], data: byt
     return ipv6(source, destination, headers.UDP, segment[:6] + sum_.to_bytes(2, "big") + data)
 
 
-class Peer:
-    """The SAs of node `number` (1 or 2); the other node is `remote`."""
+def into_udp(packet: bytes) -> bytes:
+    """ESP as RFC 3948 sends it; over IPv6 without a checksum, as it has one of its own."""
+    at, next_at = diet_esp.esp_place(packet)
+    segment = struct.pack(">HHHH", NAT_T_PORT, NAT_T_PORT, 8 + len(packet) - at, 0) + packet[at:]
+    return diet_esp.with_next(packet[:at], next_at, headers.UDP, len(segment)) + segment
 
-    def __init__(self, number: int, local: str | None = None, remote: str | None = None) -> None:
+
+def out_of_udp(packet: bytes) -> bytes | None:
+    """ESP without the UDP around it; None if it is anything else."""
+    at, next_at = diet_esp.esp_place(packet)
+    ports = struct.pack(">HH", NAT_T_PORT, NAT_T_PORT)
+    if packet[next_at] != headers.UDP or packet[at : at + 4] != ports or packet[at + 8 : at + 12] in (b"", bytes(4)):
+        return None
+    return diet_esp.with_next(packet[:at], next_at, headers.ESP, len(packet) - at - 8) + packet[at + 8 :]
+
+
+class Peer:
+    """The SAs of node `number` (1 or 2); the other node is `remote`. With `udp`, all but the group's are in UDP."""
+
+    def __init__(self, number: int, local: str | None = None, remote: str | None = None, udp: bool = False) -> None:
         other = 3 - number
+        self.udp = udp
         self.number = number
         self.local, self.remote = Address(local or f"fd00:a::{number}"), Address(remote or f"fd00:a::{other}")
         self.inner_local, self.inner_remote = Address(f"fd00:b::{number}"), Address(f"fd00:b::{other}")
@@ -133,11 +150,20 @@ class Peer:
         iv = bytes([self.number]) + sn.to_bytes(7, "big") if kind == GROUP else b""
         esp = diet_esp.seal(end.context, end.sa, sn, iv, packet).esp
         if kind == TUNNEL:
-            return ipv6(self.local, self.remote, headers.ESP, esp)
-        return diet_esp.outer_packet(end.context, packet, {}, esp)
+            sealed = ipv6(self.local, self.remote, headers.ESP, esp)
+        else:
+            sealed = diet_esp.outer_packet(end.context, packet, {}, esp)
+        return into_udp(sealed) if self.udp and kind != GROUP else sealed
+
+    def bare(self, packet: bytes) -> bytes | None:
+        """Without UDP; None if it ought to be there and is not."""
+        return out_of_udp(packet) if self.udp and destination_of(packet) != GROUP_ADDRESS else packet
 
     def kind_of(self, packet: bytes) -> int | None:
         """Which SA of the other node a packet came by; None: it is in clear."""
+        packet = self.bare(packet)
+        if packet is None:
+            return None
         size, next_at = diet_esp.esp_place(packet)
         if packet[next_at] != headers.ESP:
             return None
@@ -149,7 +175,9 @@ class Peer:
 
     def open(self, kind: int, packet: bytes) -> bytes:
         """The packet in clear; Reject if it is none of this SA, or comes again."""
-        end = self.into[kind]
+        end, packet = self.into[kind], self.bare(packet)
+        if packet is None:
+            raise Reject("not in UDP")
         size, _ = diet_esp.esp_place(packet)
         esp = packet[size:]
         fields = headers.unpack(headers.V6, packet)

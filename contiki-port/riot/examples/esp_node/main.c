@@ -7,8 +7,9 @@
  *   ff02::5350, 5350   UDP to a group: ESP of several senders
  *   all else           plain ESP
  *
- * `node 1` on one, `node 2` on the other; then `ping fd00:a::2`, `get fd00:a::2`,
- * `ping fd00:b::2`, `tell hello`, and `sprat` for the counters.
+ * `node 1` on one, `node 2` on the other (`node 1 udp` and so on: ESP in UDP); then
+ * `ping fd00:a::2`, `get fd00:a::2`, `ping fd00:b::2`, `tell hello`, and `sprat` for
+ * the counters.
  */
 
 #include <stdio.h>
@@ -133,14 +134,15 @@ static int _node(int argc, char **argv)
     example_ends ends;
     int number = argc > 1 ? atoi(argv[1]) : 0;
     gnrc_netif_t *netif = gnrc_netif_iter(NULL);
+    bool udp = argc > 2 && strcmp(argv[argc - 1], "udp") == 0;
     ipv6_addr_t group;
 
     if (number != 1 && number != 2) {
-        puts("usage: node 1|2 [<own address> <peer's address>]");
+        puts("usage: node 1|2 [<own address> <peer's address>] [udp]");
         return 1;
     }
     example_ends_of(number, &ends);
-    if (argc == 4) {
+    if (argc - udp == 4) {
         ipv6_addr_from_str((ipv6_addr_t *)ends.local, argv[2]);
         ipv6_addr_from_str((ipv6_addr_t *)ends.remote, argv[3]);
     }
@@ -151,7 +153,7 @@ static int _node(int argc, char **argv)
     memcpy(&peer, ends.remote, sizeof(peer));
     memcpy(&group, example_group, sizeof(group));
     gnrc_netif_ipv6_group_join(netif, &group);
-    int32_t res = example_set_up(number, &ends);
+    int32_t res = example_set_up(number, &ends, udp);
     printf("node %d: %s\n", number, res == SPRAT_OK ? "ready" : sprat_status_text(res));
     return res == SPRAT_OK ? 0 : 1;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Node 1 of the examples on a serial line: answers echo requests and returns
- * what comes to UDP port 5683. `node` sets it up, `sprat` shows the counters,
- * and with DEVELHELP `stack` what is left of the IPv6 thread's stack.
+ * what comes to UDP port 5683. `node`, `node udp` or `gateway` sets it up, `sprat`
+ * shows the counters, and with DEVELHELP `stack` what is left of the IPv6 thread's
+ * stack.
  */
 
 #include <stdio.h>
@@ -54,8 +55,6 @@ static void _address(const uint8_t *octets)
 
 static int _node(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
 #ifdef MODULE_SPRAT
     example_ends ends;
     ipv6_addr_t group;
@@ -65,8 +64,10 @@ static int _node(int argc, char **argv)
     _address(ends.inner_local);
     memcpy(&group, example_group, sizeof(group));
     gnrc_netif_ipv6_group_join(gnrc_netif_iter(NULL), &group);
-    printf("node: %d\n", (int)example_set_up(1, &ends));
+    printf("node: %d\n", (int)example_set_up(1, &ends, argc > 1 && strcmp(argv[1], "udp") == 0));
 #else
+    (void)argc;
+    (void)argv;
     static const uint8_t local[16] = { 0xfd, [3] = 0x0a, [15] = 1 };
 
     _address(local);

@@ -32,6 +32,9 @@ static sprat_mote_path path_out, path_in;
 static sprat_glue_selector selectors[KINDS + 1];
 /* The tunnel is Diet-ESP between nodes, what it is to a gateway is chosen. */
 static example_form form = EXAMPLE_DIET_ESP;
+static bool in_udp;
+/* ESP in UDP, transport mode, in either direction. */
+static const sprat_mote_path udp_path = { .udp_source = NAT_T_PORT, .udp_destination = NAT_T_PORT };
 
 #ifdef MODULE_SPRAT_MTD
 static sprat_mtd keeps[KINDS];
@@ -101,6 +104,18 @@ static void _tunnel_path(sprat_mote_path *path, const uint8_t *source, const uin
     path->tunnel = 1;
     path->family = 6;
     path->hop_limit = 64;
+    if (in_udp) {
+        path->udp_source = path->udp_destination = NAT_T_PORT;
+    }
+}
+
+/* NULL: ESP in transport mode, as it is. To a group nothing goes through a NAT. */
+static const sprat_mote_path *_path(unsigned kind, const sprat_mote_path *tunnel)
+{
+    if (kind == TUNNEL) {
+        return tunnel;
+    }
+    return (in_udp && kind != GROUP) ? &udp_path : NULL;
 }
 
 static void _lend(const example_ends *ends)
@@ -165,9 +180,7 @@ static int32_t _outbound(unsigned kind, int number, sprat_mote_sa **sa)
     if (_is_diet(kind)) {
         params.ehc = &ehc_out[kind];
     }
-    if (kind == TUNNEL) {
-        params.path = &path_out;
-    }
+    params.path = _path(kind, &path_out);
     if (kind == GROUP) {
         params.sender_id_bits = 8;
         params.sender_id = number;
@@ -189,9 +202,7 @@ static int32_t _inbound(unsigned kind, int number, sprat_glue_in *in)
         params.ehc = &ehc_in[kind];
         in->spi_bits = ehc_in[kind].esp_spi_lsb;
     }
-    if (kind == TUNNEL) {
-        params.path = &path_in;
-    }
+    params.path = _path(kind, &path_in);
     if (kind == GROUP) {
         in->group = example_group;
     }
@@ -261,8 +272,9 @@ static int32_t _pair(unsigned kind, int number)
     return (res == SPRAT_OK) ? _add(&policy, &in) : res;
 }
 
-int32_t example_set_up(int number, const example_ends *ends)
+int32_t example_set_up(int number, const example_ends *ends, bool udp)
 {
+    in_udp = udp;
     _lend(ends);
     _select(ends);
     for (unsigned kind = 0; kind < KINDS; kind++) {
@@ -280,14 +292,11 @@ int32_t example_set_up(int number, const example_ends *ends)
 int32_t example_gateway(const example_ends *ends, example_form chosen, bool udp)
 {
     form = chosen;
+    in_udp = udp;
     _lend(ends);
     /* Behind the gateway is a network: 64 bits of an address in it are sent. */
     memset(&ehc_out[TUNNEL].destination_last[8], 0xff, 8);
     memset(&ehc_in[TUNNEL].source_last[8], 0xff, 8);
-    if (udp) {
-        path_out.udp_source = path_out.udp_destination = NAT_T_PORT;
-        path_in.udp_source = path_in.udp_destination = NAT_T_PORT;
-    }
     _selector(TUNNEL, ends->inner_local, ends->inner_remote)->remote_bits = 64;
     return _pair(TUNNEL, 1);
 }

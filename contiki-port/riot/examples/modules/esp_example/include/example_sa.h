@@ -27,10 +27,11 @@ extern const uint8_t example_group[16];
 void example_ends_of(int number, example_ends *ends);
 
 /*
- * Makes the SAs of node `number` and its policies; once. SPRAT_OK, or what the
- * library says of them (SPRAT_E_*).
+ * Makes the SAs of node `number` and its policies; once. With `udp`, all but the
+ * group's are ESP in UDP port 4500 (RFC 3948). SPRAT_OK, or what the library says
+ * of them (SPRAT_E_*).
  */
-int32_t example_set_up(int number, const example_ends *ends);
+int32_t example_set_up(int number, const example_ends *ends, bool udp);
 
 /* What the packets of a tunnel to a gateway are. */
 typedef enum {
@@ -43,8 +44,7 @@ typedef enum {
  * Instead of example_set_up(), once: nothing but a tunnel between this node,
  * number 1, and a gateway in the place of number 2. Through it goes what is
  * between `ends->inner_local` and the network of 64 bits that
- * `ends->inner_remote` begins with. With `udp`, ESP in UDP port 4500 (RFC 3948).
- * SPRAT_OK, or what the library says (SPRAT_E_*).
+ * `ends->inner_remote` begins with. `udp` and result as of example_set_up().
  */
 int32_t example_gateway(const example_ends *ends, example_form form, bool udp);
 
