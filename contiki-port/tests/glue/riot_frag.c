@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Fragments. */
+#include "riot.h"
+
+#include "net/protnum.h"
+
+/*
+ * The packet in two fragments; the second begins at octet `at` behind the IPv6
+ * header and says that `next` follows.
+ */
+static void
+split(const pkt *p, uint16_t at, uint8_t next, pkt parts[2])
+{
+  for(int i = 0; i < 2; i++) {
+    pkt_ip(&parts[i], p->octets + 8, p->octets + 24);
+    pkt_fragment(&parts[i], i == 0 ? 0 : at / 8, i == 0);
+  }
+  pkt_raw(&parts[0], p->octets[6], p->octets + 40, at);
+  pkt_raw(&parts[1], next, p->octets + 40 + at, p->length - 40 - at);
+}
+
+/* Gives both fragments; the later one first if `late` is 1. */
+static void
+arrive_parts(const pkt parts[2], int late)
+{
+  arrive(&parts[late]);
+  CHECK_EQ(stub.delivered, 0);
+  arrive(&parts[!late]);
+}
+
+#ifdef MODULE_GNRC_IPV6_EXT_FRAG
+
+static void
+check_whole(const pkt *p, const pkt *plain)
+{
+  pkt parts[2];
+
+  for(int late = 0; late < 2; late++) {
+    split(p, 24, p->octets[6], parts);
+    arrive_parts(parts, late);
+    pkt got = seen();
+    CHECK_EQ(stub.delivered, plain != NULL);
+    CHECK(plain == NULL || pkt_same(&got, plain));
+    check_clean();
+    if(p->octets[6] == ESP || plain == NULL) {
+      return; /* once more it would be a replay */
+    }
+  }
+}
+
+static void
+whole(void)
+{
+  pkt plain = datagram(PEER, OWN, PORT), p = sealed(&transport, &plain), parts[2];
+
+  plain.next_at = 0;
+  check_whole(&p, &plain);
+  CHECK_EQ(refusal(), 0);
+  p = sealed(&transport, &plain);
+  split(&p, 24, ESP, parts);
+  arrive_parts(parts, 1);
+  CHECK_EQ(stub.delivered, 1);
+  check_whole(&plain, NULL);
+  check_refused(SPRAT_DROP_UNPROTECTED);
+  plain = datagram(PEER, OWN, OPEN_PORT);
+  check_whole(&plain, &plain);
+  plain = datagram(PEER, OWN, ENCAP_PORT);
+  p = sealed(&encap, &plain);
+  split(&p, 24, UDP, parts);
+  arrive_parts(parts, 0);
+  pkt got = seen();
+  CHECK(stub.delivered == 1 && stub.protocol == UDP && pkt_same(&got, &plain));
+  p = datagram(OUTSIDE, OWN, PORT);
+  plain = p;
+  p = sealed(&tunnel, &p);
+  check_whole(&p, &plain);
+  check_clean();
+}
+
+/* A fragment that is the whole datagram (RFC 6946). */
+static void
+atomic(void)
+{
+  pkt plain = datagram(PEER, OWN, OPEN_PORT), p;
+
+  pkt_ip(&p, PEER, OWN);
+  pkt_fragment(&p, 0, 0);
+  pkt_raw(&p, UDP, plain.octets + 40, plain.length - 40);
+  arrive(&p);
+  pkt got = seen();
+  CHECK(stub.delivered == 1 && stub.protocol == UDP && pkt_same(&got, &plain));
+  check_clean();
+}
+
+/* Nobody takes the packet that is to go round once more. */
+static void
+nobody(void)
+{
+  pkt plain = datagram(PEER, OWN, PORT), p = sealed(&transport, &plain), parts[2];
+
+  split(&p, 24, ESP, parts);
+  stub.receivers = 0;
+  arrive_parts(parts, 0);
+  stub.receivers = 1;
+  check_refused(0);
+}
+
+void
+test_fragments(void)
+{
+  refusal();
+  whole();
+  refusal();
+  atomic();
+  nobody();
+}
+
+#else
+
+void
+test_fragments(void)
+{
+  sprat_gnrc_stats before = stats();
+  pkt plain = datagram(PEER, OWN, PORT), p = sealed(&transport, &plain), parts[2];
+
+  refusal();
+  split(&p, 24, ESP, parts);
+  arrive_parts(parts, 0);
+  plain = datagram(PEER, OWN, OPEN_PORT);
+  split(&plain, 16, UDP, parts);
+  arrive_parts(parts, 1);
+  check_refused(0);
+  CHECK_EQ(stats().nested, before.nested + 4);
+  
+}
+
+#endif
