@@ -105,6 +105,26 @@ nobody(void)
   check_refused(0);
 }
 
+/* Who holds the headers of a datagram, as who asked for them does, keeps all of them. */
+static void
+subscribed_to_parts(void)
+{
+  pkt p = datagram(PEER, OWN, PORT), whole_packet = sealed(&transport, &p), parts[2];
+
+  split(&whole_packet, 24, ESP, parts);
+  arrive(&parts[0]);
+  stub.subscriber = PROTNUM_IPV6_EXT_FRAG;
+  arrive(&parts[1]);
+  stub.subscriber = -1;
+  CHECK_EQ(stub.delivered, 1);
+  CHECK(stub.seen != NULL);
+  stub_take_down(stub.seen, 1);
+  CHECK_EQ(stub.last.snips, 3);
+  gnrc_pktbuf_release(stub.seen);
+  stub.seen = NULL;
+  check_clean();
+}
+
 void
 test_fragments(void)
 {
@@ -113,6 +133,7 @@ test_fragments(void)
   refusal();
   atomic();
   nobody();
+  subscribed_to_parts();
 }
 
 #else

@@ -260,6 +260,31 @@ held(void)
   check_clean();
 }
 
+/* A thread that wants Hop-by-Hop headers shares all behind them with us. */
+static void
+subscribed(void)
+{
+  pkt plain, p;
+
+  pkt_ip(&plain, PEER, OWN);
+  pkt_hop_by_hop(&plain);
+  pkt_udp(&plain, PORT, PORT, 20);
+  p = sealed(&transport, &plain);
+  stub.subscriber = HOP_BY_HOP;
+  arrive(&p);
+  stub.subscriber = -1;
+  CHECK_EQ(stub.delivered, 1);
+  CHECK(stub.seen != NULL && stub_snips() == 3);
+  stub_take_down(stub.seen, 1);
+  CHECK_EQ(stub.last.snips, 3);
+  p.next_at = 0;
+  pkt got = seen();
+  CHECK(pkt_same(&got, &p));
+  gnrc_pktbuf_release(stub.seen);
+  stub.seen = NULL;
+  check_clean();
+}
+
 void
 test_input(void)
 {
@@ -273,4 +298,5 @@ test_input(void)
   in_group();
   own();
   held();
+  subscribed();
 }

@@ -255,6 +255,19 @@ static bool _mark(gnrc_pktsnip_t *pkt, const gnrc_pktsnip_t *options, uint8_t *p
     return true;
 }
 
+/*
+ * Releases `pkt` but for what is behind its IPv6 header, which is kept for
+ * another packet. Nothing is cut off: somebody else may hold the same snips.
+ */
+static gnrc_pktsnip_t *_keep_link(gnrc_pktsnip_t *pkt, const gnrc_pktsnip_t *ipv6)
+{
+    gnrc_pktsnip_t *link = ipv6->next;
+
+    gnrc_pktbuf_hold(link, 1);
+    gnrc_pktbuf_release(pkt);
+    return link;
+}
+
 /* Puts `opened` in the place of `pkt`. NULL: dropped; both are released. */
 static __attribute__((noinline)) gnrc_pktsnip_t *_replace(gnrc_pktsnip_t *pkt, gnrc_pktsnip_t *ipv6, gnrc_pktsnip_t *opened,
                                 uint8_t *protnum)
@@ -269,10 +282,7 @@ static __attribute__((noinline)) gnrc_pktsnip_t *_replace(gnrc_pktsnip_t *pkt, g
         gnrc_pktbuf_release(opened);
         return _drop(pkt);
     }
-    gnrc_pktsnip_t *link = ipv6->next;
-    ipv6->next = NULL;
-    gnrc_pktbuf_release(pkt);
-    gnrc_pkt_append(opened, link);
+    gnrc_pkt_append(opened, _keep_link(pkt, ipv6));
     return (options != NULL) ? opened : gnrc_ipv6_ext_process_hopopt(opened, protnum);
 }
 
@@ -382,9 +392,7 @@ gnrc_pktsnip_t *__wrap_gnrc_ipv6_ext_process_all(gnrc_pktsnip_t *pkt, uint8_t *p
 static void _again(gnrc_pktsnip_t *pkt, gnrc_pktsnip_t *ipv6, gnrc_pktsnip_t *copy)
 {
     copy->type = GNRC_NETTYPE_IPV6;
-    copy->next = ipv6->next;
-    ipv6->next = NULL;
-    gnrc_pktbuf_release(pkt);
+    copy->next = _keep_link(pkt, ipv6);
     if (gnrc_netapi_dispatch_receive(GNRC_NETTYPE_IPV6, GNRC_NETREG_DEMUX_CTX_ALL, copy) == 0) {
         gnrc_pktbuf_release(copy);
     }
