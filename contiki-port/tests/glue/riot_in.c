@@ -117,6 +117,32 @@ in_tunnel(void)
   CHECK_EQ(stub.options, 2);
 }
 
+/* The outer options are shorter than the inner, and all addresses are the same. */
+static void
+in_tunnel_of_same_ends(void)
+{
+  static const uint8_t options[16] = { UDP, 1, 1, 12 };
+  static sprat_glue_selector selector = SPRAT_GLUE_SELECTOR_ANY;
+  sprat_glue_policy policy = { &selector, NULL, SPRAT_GLUE_PROTECT, 1, 2 };
+  pkt plain, p;
+
+  selector.protocol = UDP;
+  CHECK_EQ(sprat_glue_policy_add(sprat_gnrc_acquire(), 0, &policy), SPRAT_OK);
+  sprat_gnrc_release();
+  pkt_ip(&plain, PEER, OWN);
+  pkt_raw(&plain, HOP_BY_HOP, options, sizeof(options));
+  plain.next_at = 40;
+  pkt_udp(&plain, 1, 2, 20);
+  p = sealed(&tunnel, &plain);
+  p = with_options(&p);
+  arrive(&p);
+  check_delivered(&plain, UDP);
+  CHECK_EQ(stub.last.sizes[0], 28);
+  CHECK_EQ(stub.last.sizes[1], 16);
+  CHECK_EQ(sprat_glue_policy_remove(sprat_gnrc_acquire(), 0), SPRAT_OK);
+  sprat_gnrc_release();
+}
+
 static void
 in_clear(void)
 {
@@ -292,6 +318,7 @@ test_input(void)
   in_transport();
   in_udp();
   in_tunnel();
+  in_tunnel_of_same_ends();
   in_clear();
   damaged();
   unreadable();

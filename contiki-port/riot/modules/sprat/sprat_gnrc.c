@@ -226,36 +226,6 @@ static __attribute__((noinline)) bool _is_loopback(gnrc_pktsnip_t *pkt, const ip
 }
 
 /*
- * Whether the opened packet begins as the received one did, apart from length
- * and next header: then GNRC has read its hop-by-hop options already.
- */
-static bool _same_head(const ipv6_hdr_t *before, const ipv6_hdr_t *after)
-{
-    return before->nh == PROTNUM_IPV6_EXT_HOPOPT && after->nh == before->nh &&
-           ipv6_addr_equal(&before->src, &after->src) && ipv6_addr_equal(&before->dst, &after->dst);
-}
-
-/* Marks the headers in front of `pkt` as GNRC does. False: no memory. */
-static bool _mark(gnrc_pktsnip_t *pkt, const gnrc_pktsnip_t *options, uint8_t *protnum)
-{
-    gnrc_pktsnip_t *head = gnrc_pktbuf_mark(pkt, sizeof(ipv6_hdr_t), GNRC_NETTYPE_IPV6);
-
-    if (head == NULL) {
-        return false;
-    }
-    *protnum = ((ipv6_hdr_t *)head->data)->nh;
-    if (options != NULL) {
-        gnrc_pktsnip_t *ext = gnrc_pktbuf_mark(pkt, options->size, GNRC_NETTYPE_IPV6_EXT);
-
-        if (ext == NULL) {
-            return false;
-        }
-        *protnum = ((ipv6_ext_t *)ext->data)->nh;
-    }
-    return true;
-}
-
-/*
  * Releases `pkt` but for what is behind its IPv6 header, which is kept for
  * another packet. Nothing is cut off: somebody else may hold the same snips.
  */
@@ -268,22 +238,23 @@ static gnrc_pktsnip_t *_keep_link(gnrc_pktsnip_t *pkt, const gnrc_pktsnip_t *ipv
     return link;
 }
 
-/* Puts `opened` in the place of `pkt`. NULL: dropped; both are released. */
+/*
+ * Puts `opened` in the place of `pkt`. Hop-by-hop options are read anew: those
+ * of the opened packet may be others. NULL: dropped; both are released.
+ */
 static __attribute__((noinline)) gnrc_pktsnip_t *_replace(gnrc_pktsnip_t *pkt, gnrc_pktsnip_t *ipv6, gnrc_pktsnip_t *opened,
                                 uint8_t *protnum)
 {
-    gnrc_pktsnip_t *options = (pkt->next != ipv6) ? pkt->next : NULL;
+    gnrc_pktsnip_t *head = gnrc_pktbuf_mark(opened, sizeof(ipv6_hdr_t), GNRC_NETTYPE_IPV6);
 
-    if (options != NULL && !_same_head(ipv6->data, opened->data)) {
-        options = NULL;
-    }
-    if (!_mark(opened, options, protnum)) {
+    if (head == NULL) {
         stats.no_buffer++;
         gnrc_pktbuf_release(opened);
         return _drop(pkt);
     }
-    gnrc_pkt_append(opened, _keep_link(pkt, ipv6));
-    return (options != NULL) ? opened : gnrc_ipv6_ext_process_hopopt(opened, protnum);
+    head->next = _keep_link(pkt, ipv6);
+    *protnum = ((ipv6_hdr_t *)head->data)->nh;
+    return gnrc_ipv6_ext_process_hopopt(opened, protnum);
 }
 
 /* Whether an opened packet is one that this node may read on. */
