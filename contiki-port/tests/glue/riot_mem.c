@@ -174,12 +174,14 @@ each_failure(event happens, int wasted)
   for(fail_on = 0; fail_on < 2; fail_on++) {
     unsigned done = 0;
     for(fail_at = 1; !done && fail_at < 40; fail_at++) {
+      unsigned before = stats().no_buffer;
       uint64_t from = numbers();
       int ours;
       pkt plain = happens(&ours);
       plain.next_at = 0;
       done = stub.failed == 0;
       check_outcome(&plain, ours);
+      CHECK_EQ(stats().no_buffer, before + (stub.failed_ours != 0));
       CHECK(!done || stub.sent + stub.delivered == 1);
       CHECK(stub.failed_ours == 0 || stub.sent + stub.delivered == 0);
       CHECK(numbers() - from <= 1);

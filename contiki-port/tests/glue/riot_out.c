@@ -114,12 +114,15 @@ too_long(void)
   static uint8_t octets[65535];
   pkt p = datagram(OWN, PEER, PORT);
   uint64_t before = number(&transport);
+  unsigned none = stats().no_buffer;
 
   memcpy(octets, p.octets, p.length);
   stub.delivered = stub.sent = 0;
   stub_send(stub_to_send(octets, 65535, GNRC_NETTYPE_UDP));
+  CHECK_EQ(stats().no_buffer, none + 1);
   check_refused(0);
   stub_send(stub_to_send(octets, 65535 - SPRAT_MOTE_SEAL_ROOM + 1, GNRC_NETTYPE_UDP));
+  CHECK_EQ(stats().no_buffer, none + 2);
   check_refused(0);
   CHECK_EQ(number(&transport), before);
   stub_send(stub_to_send(octets, 65535 - SPRAT_MOTE_SEAL_ROOM, GNRC_NETTYPE_UDP));

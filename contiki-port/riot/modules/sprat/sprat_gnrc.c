@@ -225,6 +225,24 @@ static __attribute__((noinline)) bool _is_loopback(gnrc_pktsnip_t *pkt, const ip
            _is_mine(&hdr->dst);
 }
 
+/* The IPv6 header into a snip of its own. NULL: no memory, which is counted. */
+static gnrc_pktsnip_t *_mark(gnrc_pktsnip_t *pkt, gnrc_nettype_t type)
+{
+    gnrc_pktsnip_t *head = gnrc_pktbuf_mark(pkt, sizeof(ipv6_hdr_t), type);
+
+    stats.no_buffer += (head == NULL);
+    return head;
+}
+
+/* Gives back what is behind `length` octets. False: no memory, which is counted. */
+static bool _cut(gnrc_pktsnip_t *pkt, uint16_t length)
+{
+    bool cut = gnrc_pktbuf_realloc_data(pkt, length) == 0;
+
+    stats.no_buffer += !cut;
+    return cut;
+}
+
 /*
  * Releases `pkt` but for what is behind its IPv6 header, which is kept for
  * another packet. Nothing is cut off: somebody else may hold the same snips.
@@ -245,10 +263,9 @@ static gnrc_pktsnip_t *_keep_link(gnrc_pktsnip_t *pkt, const gnrc_pktsnip_t *ipv
 static __attribute__((noinline)) gnrc_pktsnip_t *_replace(gnrc_pktsnip_t *pkt, gnrc_pktsnip_t *ipv6, gnrc_pktsnip_t *opened,
                                 uint8_t *protnum)
 {
-    gnrc_pktsnip_t *head = gnrc_pktbuf_mark(opened, sizeof(ipv6_hdr_t), GNRC_NETTYPE_IPV6);
+    gnrc_pktsnip_t *head = _mark(opened, GNRC_NETTYPE_IPV6);
 
     if (head == NULL) {
-        stats.no_buffer++;
         gnrc_pktbuf_release(opened);
         return _drop(pkt);
     }
@@ -298,7 +315,7 @@ static gnrc_pktsnip_t *_judge(gnrc_pktsnip_t *pkt, gnrc_pktsnip_t *copy, uint16_
     if (!_is_readable(copy->data, length)) {
         return NULL;
     }
-    return (gnrc_pktbuf_realloc_data(copy, length) == 0) ? copy : NULL;
+    return _cut(copy, length) ? copy : NULL;
 }
 
 /*
@@ -418,10 +435,9 @@ static __attribute__((noinline)) gnrc_pktsnip_t *_copy_out(const gnrc_pktsnip_t 
 /* The header of `sealed` into `ipv6`, the rest behind it. */
 static int _put_back(gnrc_pktsnip_t *ipv6, gnrc_pktsnip_t *sealed)
 {
-    gnrc_pktsnip_t *head = gnrc_pktbuf_mark(sealed, sizeof(ipv6_hdr_t), GNRC_NETTYPE_UNDEF);
+    gnrc_pktsnip_t *head = _mark(sealed, GNRC_NETTYPE_UNDEF);
 
     if (head == NULL) {
-        stats.no_buffer++;
         gnrc_pktbuf_release(sealed);
         return -ENOMEM;
     }
@@ -440,10 +456,9 @@ static int _put_back(gnrc_pktsnip_t *ipv6, gnrc_pktsnip_t *sealed)
  */
 static int _send_outer(gnrc_pktsnip_t *sealed)
 {
-    gnrc_pktsnip_t *head = gnrc_pktbuf_mark(sealed, sizeof(ipv6_hdr_t), GNRC_NETTYPE_IPV6);
+    gnrc_pktsnip_t *head = _mark(sealed, GNRC_NETTYPE_IPV6);
 
     if (head == NULL) {
-        stats.no_buffer++;
         gnrc_pktbuf_release(sealed);
         return -ENOMEM;
     }
@@ -466,17 +481,17 @@ static int _protect(gnrc_pktsnip_t *ipv6)
 {
     size_t size = gnrc_pkt_len(ipv6);
     uint16_t length = size;
+    gnrc_pktsnip_t *copy = NULL;
 
-    if (size > UINT16_MAX - SPRAT_MOTE_SEAL_ROOM) {
-        return -EMSGSIZE;
+    if (size <= UINT16_MAX - SPRAT_MOTE_SEAL_ROOM) {
+        copy = _copy_out(ipv6, size);
     }
-    gnrc_pktsnip_t *copy = _copy_out(ipv6, size);
     if (copy == NULL) {
         stats.no_buffer++;
         return -ENOMEM;
     }
     int32_t verdict = sprat_glue_output(&glue, SPRAT_GLUE_BOTH, copy->data, &length, copy->size);
-    if (verdict != SPRAT_OK || !glue.changed || gnrc_pktbuf_realloc_data(copy, length) != 0) {
+    if (verdict != SPRAT_OK || !glue.changed || !_cut(copy, length)) {
         gnrc_pktbuf_release(copy);
         return (verdict == SPRAT_OK && !glue.changed) ? 0 : -EACCES;
     }

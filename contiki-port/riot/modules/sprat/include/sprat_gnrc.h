@@ -34,7 +34,7 @@ extern "C" {
 
 /* What this port drops for reasons of its own, besides the counters of the glue. */
 typedef struct sprat_gnrc_stats {
-    uint32_t no_buffer;  /* GNRC's packet buffer was full */
+    uint32_t no_buffer;  /* GNRC's packet buffer was full, or too small for any such packet */
     uint32_t nested;     /* ESP in ESP, or fragments that cannot be put together */
     uint32_t not_for_us; /* out of a tunnel, but to another node */
 } sprat_gnrc_stats;
