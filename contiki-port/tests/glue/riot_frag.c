@@ -105,6 +105,49 @@ nobody(void)
   check_refused(0);
 }
 
+/* GNRC would read on by what the last fragment says, policies by what the first does. */
+static void
+lying_fragment(void)
+{
+  pkt p = datagram(PEER, OWN, PORT), parts[2];
+
+  p.octets[40] = 135; /* as ICMPv6: a neighbour solicitation */
+  p.octets[41] = 0;
+  p.octets[6] = ICMPV6;
+  split(&p, 24, UDP, parts);
+  arrive_parts(parts, 0);
+  CHECK(stub.delivered == 1 && stub.protocol == ICMPV6);
+  parts[0].octets[40] = UDP; /* now the second lies */
+  parts[1].octets[40] = ICMPV6;
+  arrive_parts(parts, 0);
+  check_refused(SPRAT_DROP_NO_POLICY);
+}
+
+#ifdef MODULE_GNRC_SIXLOWPAN_IPHC_NHC
+/* 6LoWPAN gave the header the length of the first fragment. */
+static void
+compressed(void)
+{
+  pkt plain = datagram(PEER, OWN, OPEN_PORT), p = plain, parts[2];
+
+  p.octets[44] = 0;
+  p.octets[45] = 16;
+  split(&p, 16, UDP, parts);
+  arrive_parts(parts, 0);
+  pkt got = seen();
+  CHECK(stub.delivered == 1 && pkt_same(&got, &plain));
+  pkt_ip(&p, PEER, OWN); /* too short for one */
+  pkt_raw(&p, UDP, plain.octets + 40, 7);
+  pkt_ip(&parts[0], PEER, OWN);
+  pkt_fragment(&parts[0], 0, 0);
+  pkt_raw(&parts[0], UDP, p.octets + 40, 7);
+  arrive(&parts[0]);
+  got = seen();
+  CHECK(stub.delivered == 1 && pkt_same(&got, &p));
+  check_clean();
+}
+#endif
+
 /* Who holds the headers of a datagram, as who asked for them does, keeps all of them. */
 static void
 subscribed_to_parts(void)
@@ -133,6 +176,10 @@ test_fragments(void)
   refusal();
   atomic();
   nobody();
+  lying_fragment();
+#ifdef MODULE_GNRC_SIXLOWPAN_IPHC_NHC
+  compressed();
+#endif
   subscribed_to_parts();
 }
 

@@ -21,6 +21,7 @@
 #include "net/gnrc/netif/internal.h"
 #include "net/ipv6/hdr.h"
 #include "net/protnum.h"
+#include "net/udp.h"
 
 #include "sprat_gnrc.h"
 
@@ -318,11 +319,18 @@ static gnrc_pktsnip_t *_judge(gnrc_pktsnip_t *pkt, gnrc_pktsnip_t *copy, uint16_
     return _cut(copy, length) ? copy : NULL;
 }
 
-/*
- * NULL: dropped; else the packet, opened where it was sealed. With `fragment`,
- * a fragment passes and is told of: policies are for whole packets.
- */
-static gnrc_pktsnip_t *_admit(gnrc_pktsnip_t *pkt, uint8_t *protnum, bool *fragment)
+/* A fragment goes to GNRC if it puts fragments together; policies are for whole packets. */
+static gnrc_pktsnip_t *_fragment(gnrc_pktsnip_t *pkt)
+{
+    if (IS_USED(MODULE_GNRC_IPV6_EXT_FRAG)) {
+        return pkt;
+    }
+    stats.nested++;
+    return _drop(pkt);
+}
+
+/* NULL: dropped; else the packet, opened where it was sealed. */
+static gnrc_pktsnip_t *_admit(gnrc_pktsnip_t *pkt, uint8_t *protnum)
 {
     gnrc_pktsnip_t *ipv6 = gnrc_pktsnip_search_type(pkt, GNRC_NETTYPE_IPV6);
     gnrc_pktsnip_t *copy = _copy_in(pkt, ipv6, SPRAT_MOTE_OPEN_ROOM);
@@ -331,14 +339,9 @@ static gnrc_pktsnip_t *_admit(gnrc_pktsnip_t *pkt, uint8_t *protnum, bool *fragm
         stats.no_buffer++;
         return _drop(pkt);
     }
-    if (fragment != NULL && _is_fragment(copy)) {
+    if (_is_fragment(copy)) {
         gnrc_pktbuf_release(copy);
-        *fragment = true;
-        if (IS_USED(MODULE_GNRC_IPV6_EXT_FRAG)) {
-            return pkt;
-        }
-        stats.nested++;
-        return _drop(pkt);
+        return _fragment(pkt);
     }
     gnrc_pktsnip_t *verdict = _judge(pkt, copy, copy->size - SPRAT_MOTE_OPEN_ROOM);
     if (verdict == copy) {
@@ -349,12 +352,12 @@ static gnrc_pktsnip_t *_admit(gnrc_pktsnip_t *pkt, uint8_t *protnum, bool *fragm
 }
 
 /* _admit() under the lock. */
-static gnrc_pktsnip_t *_enter(gnrc_pktsnip_t *pkt, uint8_t *protnum, bool *fragment)
+static gnrc_pktsnip_t *_enter(gnrc_pktsnip_t *pkt, uint8_t *protnum)
 {
     if (sprat_gnrc_acquire() == NULL) {
         return _drop(pkt);
     }
-    pkt = _admit(pkt, protnum, fragment);
+    pkt = _admit(pkt, protnum);
     sprat_gnrc_release();
     return pkt;
 }
@@ -362,38 +365,40 @@ static gnrc_pktsnip_t *_enter(gnrc_pktsnip_t *pkt, uint8_t *protnum, bool *fragm
 gnrc_pktsnip_t *__wrap_gnrc_ipv6_ext_process_all(gnrc_pktsnip_t *pkt, uint8_t *protnum)
 {
     gnrc_pktsnip_t *ipv6 = gnrc_pktsnip_search_type(pkt, GNRC_NETTYPE_IPV6);
-    bool fragment = false;
 
-    if (!_is_loopback(pkt, ipv6->data) && (pkt = _enter(pkt, protnum, &fragment)) == NULL) {
+    if (!_is_loopback(pkt, ipv6->data) && (pkt = _enter(pkt, protnum)) == NULL) {
         return NULL;
     }
-    pkt = __real_gnrc_ipv6_ext_process_all(pkt, protnum);
-    if (pkt == NULL || !fragment) {
-        return pkt;
-    }
-    pkt = _enter(pkt, protnum, NULL);
-    return (pkt == NULL) ? NULL : __real_gnrc_ipv6_ext_process_all(pkt, protnum);
+    return __real_gnrc_ipv6_ext_process_all(pkt, protnum);
 }
 
 #ifdef MODULE_GNRC_IPV6_EXT_FRAG
-/* Sends a packet through the IPv6 thread once more, in one piece. */
-static void _again(gnrc_pktsnip_t *pkt, gnrc_pktsnip_t *ipv6, gnrc_pktsnip_t *copy)
-{
-    copy->type = GNRC_NETTYPE_IPV6;
-    copy->next = _keep_link(pkt, ipv6);
-    if (gnrc_netapi_dispatch_receive(GNRC_NETTYPE_IPV6, GNRC_NETREG_DEMUX_CTX_ALL, copy) == 0) {
-        gnrc_pktbuf_release(copy);
-    }
-}
-
-/*
- * GNRC would read on in the datagram that it has put together, and take ESP for
- * a header that it can skip. So ESP begins anew, as a packet that came whole.
- */
-gnrc_pktsnip_t *__wrap_gnrc_ipv6_ext_frag_reass(gnrc_pktsnip_t *pkt)
+#ifdef MODULE_GNRC_SIXLOWPAN_IPHC_NHC
+/* 6LoWPAN makes the length of a compressed UDP header of its first fragment. */
+static void _set_udp_length(gnrc_pktsnip_t *whole)
 {
     sprat_mote_flow flow;
 
+    if (sprat_mote_flow_of(whole->data, whole->size, &flow) == SPRAT_OK &&
+        flow.protocol == PROTNUM_UDP && flow.total - flow.upper_at >= (int)sizeof(udp_hdr_t)) {
+        udp_hdr_t *hdr = (udp_hdr_t *)((uint8_t *)whole->data + flow.upper_at);
+        hdr->length = byteorder_htons(flow.total - flow.upper_at);
+    }
+}
+#else
+static void _set_udp_length(gnrc_pktsnip_t *whole)
+{
+    (void)whole;
+}
+#endif
+
+/*
+ * GNRC would read on in the datagram that it has put together, by what the last
+ * fragment says, before any policy is asked, and take ESP for a header that it can
+ * skip. So the datagram begins anew, as a packet that came whole.
+ */
+gnrc_pktsnip_t *__wrap_gnrc_ipv6_ext_frag_reass(gnrc_pktsnip_t *pkt)
+{
     pkt = __real_gnrc_ipv6_ext_frag_reass(pkt);
     if (pkt == NULL) {
         return NULL;
@@ -404,13 +409,13 @@ gnrc_pktsnip_t *__wrap_gnrc_ipv6_ext_frag_reass(gnrc_pktsnip_t *pkt)
         stats.no_buffer++;
         return _drop(pkt);
     }
-    if (sprat_mote_flow_of(copy->data, copy->size, &flow) == SPRAT_OK &&
-        flow.protocol == PROTNUM_IPV6_EXT_ESP) {
-        _again(pkt, ipv6, copy);
-        return NULL;
+    copy->type = GNRC_NETTYPE_IPV6;
+    copy->next = _keep_link(pkt, ipv6);
+    _set_udp_length(copy);
+    if (gnrc_netapi_dispatch_receive(GNRC_NETTYPE_IPV6, GNRC_NETREG_DEMUX_CTX_ALL, copy) == 0) {
+        gnrc_pktbuf_release(copy);
     }
-    gnrc_pktbuf_release(copy);
-    return pkt;
+    return NULL;
 }
 #endif /* MODULE_GNRC_IPV6_EXT_FRAG */
 
