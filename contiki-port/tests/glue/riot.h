@@ -60,6 +60,7 @@ void test_input(void);
 void test_fragments(void);
 void test_output(void);
 void test_allocations(void);
+void test_disguise(void);
 void test_random(void);
 void test_numbers(void);
 

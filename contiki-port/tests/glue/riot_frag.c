@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Fragments. */
+/* Fragments, and packets that GNRC would read otherwise than the policies do. */
 #include "riot.h"
 
 #include "net/protnum.h"
@@ -123,6 +123,25 @@ lying_fragment(void)
   check_refused(SPRAT_DROP_NO_POLICY);
 }
 
+/* Headers behind that of the fragments are not read before a policy is asked. */
+static void
+routed_parts(void)
+{
+  static const uint8_t unspecified[16];
+  const uint8_t *const from[] = { OWN, OWN2, unspecified };
+  pkt p, parts[2];
+
+  for(unsigned i = 0; i < 3; i++) {
+    pkt_ip(&p, from[i], OWN);
+    pkt_route(&p, 1, 0, i == 0 ? PEER : OWN2);
+    pkt_udp(&p, PORT, PORT, 20);
+    split(&p, 40, 43, parts);
+    arrive(&parts[0]);
+    arrive(&parts[1]);
+    check_refused(0);
+  }
+}
+
 #ifdef MODULE_GNRC_SIXLOWPAN_IPHC_NHC
 /* 6LoWPAN gave the header the length of the first fragment. */
 static void
@@ -177,6 +196,7 @@ test_fragments(void)
   atomic();
   nobody();
   lying_fragment();
+  routed_parts();
 #ifdef MODULE_GNRC_SIXLOWPAN_IPHC_NHC
   compressed();
 #endif
@@ -203,3 +223,199 @@ test_fragments(void)
 }
 
 #endif
+
+/* -- Packets that GNRC reads otherwise -- */
+
+/* All that the hooks have counted by themselves. */
+static unsigned
+counted(void)
+{
+  sprat_gnrc_stats now = stats();
+
+  return now.nested + now.not_for_us + now.forged + now.no_buffer;
+}
+
+/* Nothing is delivered, and the reason is counted here or by the glue. */
+static void
+check_unread(const pkt *p)
+{
+  unsigned before = counted();
+
+  refusal();
+  arrive(p);
+  CHECK_EQ(stub.delivered, 0);
+  CHECK(counted() == before + 1 || refusal() > 0);
+  check_clean();
+}
+
+/* GNRC skips these headers; to selectors they are the upper layer. */
+static void
+skipped_headers(void)
+{
+  static sprat_glue_selector selector = SPRAT_GLUE_SELECTOR_ANY;
+  static const uint8_t protocols[] = { PROTNUM_IPV6_EXT_AH, PROTNUM_IPV6_EXT_MOB };
+  static const uint8_t header[8] = { UDP };
+  sprat_glue_policy policy = { &selector, NULL, SPRAT_GLUE_BYPASS, 0, 0 };
+  pkt p;
+
+  for(unsigned i = 0; i < sizeof(protocols); i++) {
+    selector.protocol = protocols[i];
+    CHECK_EQ(sprat_glue_policy_add(sprat_gnrc_acquire(), 0, &policy), SPRAT_OK);
+    sprat_gnrc_release();
+    pkt_ip(&p, PEER, OWN);
+    pkt_raw(&p, protocols[i], header, sizeof(header));
+    p.next_at = 40;
+    pkt_udp(&p, PORT, PORT, 20);
+    check_unread(&p);
+    CHECK_EQ(sprat_glue_policy_remove(sprat_gnrc_acquire(), 0), SPRAT_OK);
+    sprat_gnrc_release();
+  }
+}
+
+/* A length octet where the Fragment header has none: GNRC skips more. */
+static void
+long_fragment_header(void)
+{
+  static const uint8_t solicitation[8] = { 135 };
+  pkt p;
+
+  pkt_ip(&p, PEER, OWN);
+  pkt_fragment(&p, 0, 0);
+  p.octets[41] = 1;
+  pkt_raw(&p, ICMPV6, solicitation, sizeof(solicitation));
+  uint8_t request[16] = { 128 };
+  pkt_raw(&p, ICMPV6, request, sizeof(request));
+#ifdef MODULE_GNRC_IPV6_EXT_FRAG
+  arrive(&p); /* read as it is meant */
+  CHECK(stub.delivered == 1 && stub.last.octets[40] == 135);
+  check_clean();
+#else
+  check_unread(&p);
+#endif
+}
+
+/*
+ * Both walks end at the same octet, but by other headers: a length octet where the
+ * Fragment header has none hides one, whose protocol is another.
+ */
+static void
+same_end(void)
+{
+  static const uint8_t seen_by_policies[32] = { ICMPV6, 3, 1, 12, [16] = UDP, 1, 1, 12 };
+  pkt p;
+
+  pkt_ip(&p, PEER, OWN);
+  pkt_fragment(&p, 0, 0);
+  p.octets[41] = 2;
+  pkt_raw(&p, DESTINATION, seen_by_policies, sizeof(seen_by_policies));
+  p.next_at = 48;
+  pkt_icmp(&p, 135);
+#ifdef MODULE_GNRC_IPV6_EXT_FRAG
+  arrive(&p); /* read as it is meant */
+  CHECK(stub.delivered == 1 && stub.protocol == ICMPV6);
+  check_clean();
+#else
+  check_unread(&p);
+#endif
+}
+
+/* Source routes with segments left are not for this node. */
+static void
+routed(void)
+{
+  pkt p;
+
+  pkt_ip(&p, PEER, OWN);
+  pkt_route(&p, 1, 0, OUTSIDE);
+  pkt_udp(&p, PORT, PORT, 20);
+#ifdef MODULE_GNRC_IPV6_EXT_RH
+  arrive(&p);
+  CHECK_EQ(stub.delivered, 0);
+  CHECK_EQ(stub.sent, 1);
+  CHECK(memcmp(stub.last.octets + 24, OUTSIDE, 16) == 0);
+  check_clean();
+#else
+  check_unread(&p);
+#endif
+  pkt_ip(&p, PEER, OWN);
+  pkt_route(&p, 1, 0, OWN2);
+  pkt_udp(&p, PORT, PORT, 20);
+  check_unread(&p);
+  pkt_ip(&p, OWN2, OWN); /* would come back as if the node had sent it */
+  pkt_route(&p, 1, 0, OWN2);
+  pkt_udp(&p, CLOSED_PORT, CLOSED_PORT, 20);
+  check_unread(&p);
+  pkt_ip(&p, OWN2, OWN);
+  pkt_route(&p, 1, 0, OWN2);
+  pkt_icmp(&p, 128);
+  check_unread(&p);
+  static const uint8_t unspecified[16]; /* GNRC would put its own in its place */
+  pkt_ip(&p, unspecified, OWN);
+  pkt_route(&p, 1, 0, PEER);
+  pkt_udp(&p, PORT, PORT, 20);
+  check_unread(&p);
+  CHECK_EQ(stub.sent, 0);
+  pkt_ip(&p, PEER, OWN);
+  pkt_route(&p, 0, 0, PEER);
+  pkt_udp(&p, OPEN_PORT, OPEN_PORT, 20);
+#if defined(MODULE_GNRC_IPV6_EXT_RH) || !defined(MODULE_GNRC_IPV6_EXT_FRAG)
+  arrive(&p);
+  CHECK(stub.delivered == 1 && stub.protocol == UDP);
+  check_clean();
+#endif
+}
+
+/* A source route inside ESP: the peer has nothing to send on through us. */
+static void
+routed_inside(void)
+{
+  pkt p;
+
+  pkt_ip(&p, OUTSIDE, OWN);
+  pkt_route(&p, 1, 0, PEER);
+  pkt_udp(&p, PORT, PORT, 20);
+  p = sealed(&tunnel, &p);
+  check_unread(&p);
+  CHECK_EQ(stub.sent + stub.forwarded, 0);
+}
+
+/* What says that it comes from this node, and does not. */
+static void
+forged_source(void)
+{
+  static const uint8_t unspecified[16];
+  pkt p = datagram(OWN2, OWN, OPEN_PORT);
+
+  check_unread(&p);
+  p = datagram(OWN, OWN, OPEN_PORT);
+  check_unread(&p);
+  p = datagram(unspecified, OWN, OPEN_PORT);
+  check_unread(&p);
+  pkt_ip(&p, OWN, GROUP);
+  pkt_hop_by_hop(&p);
+  pkt_fragment(&p, 0, 1);
+  pkt_raw(&p, UDP, OWN, 16);
+  check_unread(&p);
+  /* Another node says that it has the address as well: it has to be heard. */
+  pkt_ip(&p, OWN, GROUP);
+  pkt_icmp(&p, 136);
+  arrive(&p);
+  CHECK(stub.delivered == 1 && stub.protocol == ICMPV6);
+  pkt_ip(&p, OWN, OWN); /* but not if it says more */
+  pkt_icmp(&p, 128);
+  check_unread(&p);
+}
+
+void
+test_disguise(void)
+{
+  skipped_headers();
+  long_fragment_header();
+  same_end();
+  routed();
+  routed_inside();
+  forged_source();
+  stub_forget_fragments();
+  check_clean();
+  refusal();
+}

@@ -318,7 +318,13 @@ passed(void)
 static void
 check_arrival(const pkt *p)
 {
+  uint32_t opened = passed();
+
   arrive(p);
+  if(stub.delivered > 0 && passed() == opened) {
+    uint16_t payload = stub.last.sizes[0];
+    CHECK(may_pass(stub.protocol, stub.last.octets + stub.last.length - payload, payload));
+  }
   CHECK_EQ(stub.faults, 0);
 }
 

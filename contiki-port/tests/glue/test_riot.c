@@ -375,6 +375,7 @@ main(void)
   set_up();
   test_input();
   test_fragments();
+  test_disguise();
   test_output();
   test_allocations();
   test_random();

@@ -32,6 +32,7 @@
 #define SEALED GNRC_NETTYPE_L3_ROUTING
 
 enum { FRESH, READY, BROKEN };
+enum { WHOLE, FRAGMENT, FORGED };
 
 static mutex_t lock = MUTEX_INIT;
 static uint8_t state = FRESH;
@@ -42,6 +43,12 @@ static sprat_mote_sa sas[CONFIG_SPRAT_SA_NUMOF];
 static bool taken[CONFIG_SPRAT_SA_NUMOF];
 static sprat_mote_counters counters;
 static sprat_gnrc_stats stats;
+
+/* The upper layer of the last packet, as the policies read it, and its octets. */
+static struct {
+    uint8_t protocol;
+    size_t size;
+} judged;
 
 gnrc_pktsnip_t *__real_gnrc_ipv6_ext_process_all(gnrc_pktsnip_t *pkt, uint8_t *protnum);
 gnrc_pktsnip_t *__wrap_gnrc_ipv6_ext_process_all(gnrc_pktsnip_t *pkt, uint8_t *protnum);
@@ -219,6 +226,12 @@ static gnrc_pktsnip_t *_drop(gnrc_pktsnip_t *pkt)
     return NULL;
 }
 
+static gnrc_pktsnip_t *_forged(gnrc_pktsnip_t *pkt)
+{
+    stats.forged++;
+    return _drop(pkt);
+}
+
 /* Ours, to ourselves, and never on a link: no policy is asked. */
 static __attribute__((noinline)) bool _is_loopback(gnrc_pktsnip_t *pkt, const ipv6_hdr_t *hdr)
 {
@@ -275,6 +288,12 @@ static __attribute__((noinline)) gnrc_pktsnip_t *_replace(gnrc_pktsnip_t *pkt, g
     return gnrc_ipv6_ext_process_hopopt(opened, protnum);
 }
 
+static void _note(const sprat_mote_flow *flow)
+{
+    judged.protocol = flow->protocol;
+    judged.size = flow->total - flow->upper_at;
+}
+
 /* Whether an opened packet is one that this node may read on. */
 static __attribute__((noinline)) bool _is_readable(const uint8_t *packet, uint16_t length)
 {
@@ -288,18 +307,36 @@ static __attribute__((noinline)) bool _is_readable(const uint8_t *packet, uint16
         return false;
     }
     memcpy(&address, &((const ipv6_hdr_t *)packet)->dst, sizeof(address));
-    if (!_is_mine(&address) && !ipv6_addr_is_multicast(&address)) {
+    if (flow.segments_left || (!_is_mine(&address) && !ipv6_addr_is_multicast(&address))) {
         stats.not_for_us++;
         return false;
     }
+    _note(&flow);
     return true;
 }
 
-static __attribute__((noinline)) bool _is_fragment(const gnrc_pktsnip_t *whole)
+/*
+ * What the packet is, to be known before GNRC reads any of it. In the name of this
+ * node a link brings nothing but neighbour discovery about its address: with a
+ * source route GNRC would send anything else on as our own, and to ourselves.
+ */
+static __attribute__((noinline)) uint8_t _kind(const gnrc_pktsnip_t *whole)
 {
     sprat_mote_flow flow;
 
-    return sprat_mote_flow_of(whole->data, whole->size, &flow) == SPRAT_OK && flow.fragment;
+    if (sprat_mote_flow_of(whole->data, whole->size, &flow) != SPRAT_OK) {
+        return WHOLE; /* the glue refuses it */
+    }
+    _note(&flow);
+    /* Without the module GNRC skips a source route, and takes it for the end of one. */
+    if (flow.segments_left && !IS_USED(MODULE_GNRC_IPV6_EXT_RH)) {
+        return FORGED;
+    }
+    if ((flow.segments_left || flow.protocol != PROTNUM_ICMPV6) &&
+        _is_local(NULL, flow.source)) {
+        return FORGED;
+    }
+    return flow.fragment ? FRAGMENT : WHOLE;
 }
 
 /* Asks the glue. NULL: refused; `copy` itself: opened; else `pkt`. */
@@ -313,10 +350,7 @@ static gnrc_pktsnip_t *_judge(gnrc_pktsnip_t *pkt, gnrc_pktsnip_t *copy, uint16_
     if (!glue.changed) {
         return pkt;
     }
-    if (!_is_readable(copy->data, length)) {
-        return NULL;
-    }
-    return _cut(copy, length) ? copy : NULL;
+    return (_is_readable(copy->data, length) && _cut(copy, length)) ? copy : NULL;
 }
 
 /* A fragment goes to GNRC if it puts fragments together; policies are for whole packets. */
@@ -339,9 +373,10 @@ static gnrc_pktsnip_t *_admit(gnrc_pktsnip_t *pkt, uint8_t *protnum)
         stats.no_buffer++;
         return _drop(pkt);
     }
-    if (_is_fragment(copy)) {
+    uint8_t kind = _kind(copy);
+    if (kind != WHOLE) {
         gnrc_pktbuf_release(copy);
-        return _fragment(pkt);
+        return (kind == FORGED) ? _forged(pkt) : _fragment(pkt);
     }
     gnrc_pktsnip_t *verdict = _judge(pkt, copy, copy->size - SPRAT_MOTE_OPEN_ROOM);
     if (verdict == copy) {
@@ -362,14 +397,22 @@ static gnrc_pktsnip_t *_enter(gnrc_pktsnip_t *pkt, uint8_t *protnum)
     return pkt;
 }
 
+/* GNRC skips headers that are the upper layer to policies: it must not go beyond. */
 gnrc_pktsnip_t *__wrap_gnrc_ipv6_ext_process_all(gnrc_pktsnip_t *pkt, uint8_t *protnum)
 {
     gnrc_pktsnip_t *ipv6 = gnrc_pktsnip_search_type(pkt, GNRC_NETTYPE_IPV6);
 
-    if (!_is_loopback(pkt, ipv6->data) && (pkt = _enter(pkt, protnum)) == NULL) {
+    if (_is_loopback(pkt, ipv6->data)) {
+        return __real_gnrc_ipv6_ext_process_all(pkt, protnum);
+    }
+    if ((pkt = _enter(pkt, protnum)) == NULL ||
+        (pkt = __real_gnrc_ipv6_ext_process_all(pkt, protnum)) == NULL) {
         return NULL;
     }
-    return __real_gnrc_ipv6_ext_process_all(pkt, protnum);
+    if (*protnum != judged.protocol || pkt->size != judged.size) {
+        return _forged(pkt);
+    }
+    return pkt;
 }
 
 #ifdef MODULE_GNRC_IPV6_EXT_FRAG

@@ -24,8 +24,9 @@ static int _sprat(int argc, char **argv)
             printf("sprat: dropped %s %u\n", sprat_drop_name(i), counters.dropped[i]);
         }
     }
-    printf("sprat: no-buffer %" PRIu32 " nested %" PRIu32 " not-for-us %" PRIu32 "\n",
-           stats.no_buffer, stats.nested, stats.not_for_us);
+    printf("sprat: no-buffer %" PRIu32 " nested %" PRIu32 " not-for-us %" PRIu32
+           " forged %" PRIu32 "\n",
+           stats.no_buffer, stats.nested, stats.not_for_us, stats.forged);
     return 0;
 }
 

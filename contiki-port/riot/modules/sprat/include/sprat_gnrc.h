@@ -37,6 +37,8 @@ typedef struct sprat_gnrc_stats {
     uint32_t no_buffer;  /* GNRC's packet buffer was full, or too small for any such packet */
     uint32_t nested;     /* ESP in ESP, or fragments that cannot be put together */
     uint32_t not_for_us; /* out of a tunnel, but to another node */
+    uint32_t forged;     /* from the link with a source of this node, or such that GNRC
+                            would read another packet than the policies did */
 } sprat_gnrc_stats;
 
 /*
