@@ -11,6 +11,9 @@
 #define ICMPV6_HEADER 8 /* octets in front of what an error quotes */
 #define ICMPV6_ERRORS 128 /* types below are errors (RFC 4443 section 2.1) */
 
+/* The destination field of an IPv6 header. */
+#define DESTINATION_AT 24
+
 /* An ICMPv6 type as the ports of a selector: every code of it. */
 #define ICMPV6_TYPES(first, last)                                                    \
   { { 0 }, { 0 }, 0, 0, PROTOCOL_ICMPV6, (first) * 256, (last) * 256 + 255, 0, 65535 }
@@ -173,7 +176,18 @@ in_ports(const sprat_mote_flow *flow, uint16_t port, uint16_t first, uint16_t la
 }
 
 /*
- * What a fragment hides is taken to be what the selector asks for, so that none
+ * Whether it does not show its upper layer: a later fragment, or AH, Mobility, HIP
+ * or Shim6, which some stacks skip as extension headers that they do not know.
+ */
+static int
+hides_upper(const sprat_mote_flow *flow)
+{
+  return flow->protocol == PROTOCOL_FRAGMENT || flow->protocol == 51 ||
+         flow->protocol == 135 || flow->protocol == 139 || flow->protocol == 140;
+}
+
+/*
+ * What a packet hides is taken to be what the selector asks for, so that none
  * is let in that belongs to protected traffic; it opens no bypass, and no SA to
  * what it was not made for.
  */
@@ -185,13 +199,12 @@ upper_matches(const sprat_glue_policy *policy, const sprat_mote_flow *flow, enum
   uint16_t remote = way == LEAVING ? flow->destination_port : flow->source_port;
   int opens = policy->action == SPRAT_GLUE_BYPASS ||
               (policy->action == SPRAT_GLUE_PROTECT && way == OPENED);
-  int guess = flow->fragment && !opens;
+  int hides = hides_upper(flow);
 
-  if(s->protocol != 0 && s->protocol != flow->protocol &&
-     !(guess && flow->protocol == PROTOCOL_FRAGMENT)) {
+  if(s->protocol != 0 && s->protocol != flow->protocol && (opens || !hides)) {
     return 0;
   }
-  if(guess && !flow->has_ports) {
+  if((hides || flow->fragment) && !opens && !flow->has_ports) {
     return 1;
   }
   return in_ports(flow, local, s->local_port_first, s->local_port_last) &&
@@ -441,7 +454,8 @@ says_little(int32_t verdict)
 {
   return verdict == SPRAT_DROP_INTEGRITY || verdict == SPRAT_DROP_REPLAY ||
          verdict == SPRAT_DROP_TOO_OLD || verdict == SPRAT_DROP_INVALID_ZERO ||
-         verdict == SPRAT_DROP_MALFORMED || verdict == SPRAT_DROP_NO_ROOM;
+         verdict == SPRAT_DROP_MALFORMED || verdict == SPRAT_DROP_NO_ROOM ||
+         verdict == SPRAT_DROP_SN_EXHAUSTED;
 }
 
 /* Multicast SAs are told by SPI and group, since who chose the SPI is not us. */
@@ -486,6 +500,17 @@ open_by_sad(sprat_glue *glue, const packet *p, const sprat_mote_flow *flow, uint
   return first;
 }
 
+/*
+ * A route with segments left that leads from this node to this node: a stack that
+ * forwards it hands it to itself, where no hook sees it.
+ */
+static int
+is_detour(const sprat_glue *glue, const packet *p, const sprat_mote_flow *flow)
+{
+  return flow->segments_left != 0 && glue->is_local(glue->context, flow->destination) &&
+         glue->is_local(glue->context, p->octets + DESTINATION_AT);
+}
+
 static int32_t
 input(sprat_glue *glue, const packet *p)
 {
@@ -499,7 +524,8 @@ input(sprat_glue *glue, const packet *p)
   }
   *p->length = flow.total;
   if(flow.segments_left != 0 || !glue->is_local(glue->context, flow.destination)) {
-    return is_forged(glue, p, &flow) ? SPRAT_DROP_UNPROTECTED : SPRAT_OK;
+    return is_detour(glue, p, &flow) || is_forged(glue, p, &flow) ? SPRAT_DROP_UNPROTECTED
+                                                                  : SPRAT_OK;
   }
   if(flow.fragment && flow.protocol == PROTOCOL_ESP) {
     return SPRAT_DROP_FRAGMENT;

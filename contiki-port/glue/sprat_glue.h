@@ -169,7 +169,8 @@ int32_t sprat_glue_output(sprat_glue *glue, uint8_t stage, uint8_t *packet, uint
  * A packet that arrives, before the stack reads its headers. SPRAT_OK: give it
  * to the stack; it may have been opened, and in tunnel mode be another packet,
  * not necessarily to this node. What is not (yet) to this node passes: packets
- * to be forwarded, and source routes with segments left. Else as
+ * to be forwarded, and source routes with segments left, if they do not lead back
+ * here. The stack must not deliver one that it has not followed to its end. Else as
  * sprat_glue_output(), but the packet may have been zeroed. Octets behind the end
  * that the IPv6 header states are cut off.
  */

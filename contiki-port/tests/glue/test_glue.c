@@ -220,6 +220,14 @@ segments_left(void)
   CHECK_EQ(b.glue.changed, 0);
   datagram(&p, A, OTHER);
   CHECK_EQ(arrive(&b, &p), SPRAT_OK); /* to be forwarded, whatever it is */
+  pkt_ip(&p, OTHER, B); /* the stack would forward it to itself */
+  pkt_route(&p, 1, 0, B);
+  pkt_udp(&p, 7, PORT, 4);
+  CHECK_EQ(arrive(&b, &p), SPRAT_DROP_UNPROTECTED);
+  pkt_ip(&p, OTHER, ROUTER); /* but one that comes back here is only under way */
+  pkt_route(&p, 1, 0, B);
+  pkt_udp(&p, 7, PORT, 4);
+  CHECK_EQ(arrive(&b, &p), SPRAT_OK);
 }
 
 static void
@@ -450,6 +458,42 @@ fragments(void)
   pkt_fragment(&p, 0, 1);
   pkt_raw(&p, ESP, (const uint8_t[32]){ 0x11, 0, 0, 1 }, 32);
   CHECK_EQ(arrive(&b, &p), SPRAT_DROP_FRAGMENT);
+  pkt_ip(&p, A, B); /* a fragment inside it that says it is whole */
+  pkt_fragment(&p, 0, 1);
+  pkt_fragment(&p, 0, 0);
+  pkt_raw(&p, ESP, (const uint8_t[32]){ 0x11, 0, 0, 1 }, 32);
+  CHECK_EQ(arrive(&b, &p), SPRAT_DROP_FRAGMENT);
+}
+
+/*
+ * Headers that some stacks skip and go on behind: what is there must not come
+ * round a policy either.
+ */
+static void
+unread_headers(void)
+{
+  static const uint8_t kinds[] = { 51, 135, 139, 140 };
+  sprat_glue_selector narrow = any;
+  sprat_glue_policy bypass = { &narrow, NULL, SPRAT_GLUE_BYPASS, 0, 0 };
+  node a, b;
+  pkt p;
+
+  make_pair(&a, &b);
+  narrow.protocol = UDP;
+  CHECK_EQ(sprat_glue_policy_add(&b.glue, 0, &bypass), SPRAT_OK);
+  b.glue.otherwise = SPRAT_GLUE_BYPASS;
+  for(size_t i = 0; i < sizeof(kinds); i++) {
+    pkt_ip(&p, A, B);
+    pkt_raw(&p, kinds[i], (const uint8_t[16]){ UDP }, 16);
+    CHECK_EQ(arrive(&b, &p), SPRAT_DROP_UNPROTECTED);
+    pkt_ip(&p, OTHER, B);
+    pkt_raw(&p, kinds[i], (const uint8_t[16]){ UDP }, 16);
+    CHECK_EQ(arrive(&b, &p), SPRAT_OK); /* nothing with this peer is protected */
+  }
+  narrow.protocol = 135; /* who wants them has them in clear */
+  pkt_ip(&p, A, B);
+  pkt_raw(&p, 135, (const uint8_t[16]){ UDP }, 16);
+  CHECK_EQ(arrive(&b, &p), SPRAT_OK);
 }
 
 /* A tunnel from a to b, into which a puts everything. */
@@ -668,6 +712,41 @@ other_formats(void)
   CHECK_EQ(arrive(&b, &p), SPRAT_OK);
 }
 
+/* An SA at the end of its numbers does not keep packets from the one that follows it. */
+static void
+used_up(void)
+{
+  const sprat_mote_ehc one = context(8);
+  const format f = { &one, NULL, 0, 0 };
+  sprat_mote_sa old;
+  const sprat_glue_in first = { &old, NULL, 8, PAIR };
+  static const uint8_t key[16] = { 1 }, salt[3] = { 1 };
+  sprat_mote_params params = { 0 };
+  node a, b;
+  pkt p;
+
+  make_node(&a, A);
+  make_node(&b, B);
+  params.spi = 0x22000001; /* looks like A_TO_B[0] */
+  params.implicit_iv = 1;
+  params.window = 64;
+  params.last_sn = UINT32_MAX - 10;
+  params.key = key;
+  params.salt = salt;
+  params.ehc = &one;
+  CHECK_EQ(sprat_mote_sa_init(&old, &params), SPRAT_OK);
+  CHECK_EQ(sprat_glue_in_add(&b.glue, &first), SPRAT_OK);
+  protect(&a, B, A_TO_B, &f);
+  protect(&b, A, B_TO_A, &f);
+  CHECK(b.in[0].sa == &old);
+  datagram(&p, A, B);
+  CHECK_EQ(leave(&a, SPRAT_GLUE_TRANSPORT, &p), SPRAT_OK);
+  p.octets[p.length - 1] ^= 1;
+  CHECK_EQ(arrive(&b, &p), SPRAT_DROP_SN_EXHAUSTED); /* what the first one says */
+  p.octets[p.length - 1] ^= 1;
+  CHECK_EQ(arrive(&b, &p), SPRAT_OK);
+}
+
 static void
 tables(void)
 {
@@ -793,6 +872,7 @@ main(void)
   control_messages();
   quotations();
   fragments();
+  unread_headers();
   fragments_inside();
   own_source_inside();
   discard_in_front();
@@ -800,6 +880,7 @@ main(void)
   diet_esp();
   look_alikes();
   other_formats();
+  used_up();
   tables();
   groups();
   tunnel(0);

@@ -42,8 +42,8 @@ impl Head {
     /// Reads the headers of the packet of `length` octets in `packet`; it may be
     /// longer than its length field says, never shorter.
     ///
-    /// `NotIp` if it is no whole packet, an extension header goes beyond its end, or
-    /// it is a jumbo payload.
+    /// `NotIp` if it is no whole packet, an extension header goes beyond its end, the
+    /// reserved octet of a Fragment header is not 0, or it is a jumbo payload.
     pub fn parse(packet: &[u8], length: usize) -> Result<Self, DropReason> {
         let packet = packet.get(..length).ok_or(DropReason::NotIp)?;
         #[cfg(feature = "mote-ipv4")]
@@ -52,8 +52,7 @@ impl Head {
         }
         let total = IPV6_LEN + usize::from(word(packet, v6::PAYLOAD_LENGTH));
         let protocol = octet(packet, v6::NEXT_HEADER);
-        let jumbo = total == IPV6_LEN && protocol == proto::HOP_BY_HOP;
-        if octet(packet, 0) >> 4 != 6 || packet.len() < total || jumbo {
+        if octet(packet, 0) >> 4 != 6 || packet.len() < total {
             return Err(DropReason::NotIp);
         }
         let mut head = Head {
@@ -82,12 +81,18 @@ impl Head {
             proto::FRAGMENT => 8,
             _ => return Ok(false),
         };
+        // Of a jumbo payload there is none: its options are beyond the end.
         if at + len > self.total {
             return Err(DropReason::NotIp);
         }
         if kind == proto::FRAGMENT {
             let word = word(packet, at + 2);
-            self.fragment = word & 0xfff9 != 0;
+            // Reserved; a stack without reassembly takes it for a length.
+            if octet(packet, at + 1) != 0 {
+                return Err(DropReason::NotIp);
+            }
+            // What is inside a fragment is no whole packet, whatever it says.
+            self.fragment |= word & 0xfff9 != 0;
             self.later = word & 0xfff8 != 0;
         }
         if kind == proto::ROUTING && octet(packet, at + 3) != 0 {

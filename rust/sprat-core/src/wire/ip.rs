@@ -261,7 +261,8 @@ impl Head {
             self.has_fragment_header = true;
             let word = u16_at(packet, at + 2)?;
             self.fragment = match (word >> 3, word & 1) {
-                (0, 0) => Fragment::Whole,
+                // What is inside a fragment is no whole packet, whatever it says.
+                (0, 0) => self.fragment,
                 (0, _) => Fragment::First,
                 _ => Fragment::Later,
             };
@@ -669,6 +670,9 @@ mod tests {
         let p = v6_packet(&[(44, &[0, 0, 0, 0, 0, 0, 0, 1])], 17, &[0; 8]);
         assert_eq!(Head::parse(&p).unwrap().fragment, Fragment::Whole);
         let p = v6_packet(&[(44, &[0, 0, 0, 1, 0, 0, 0, 1])], 17, &[0; 8]);
+        assert_eq!(Head::parse(&p).unwrap().fragment, Fragment::First);
+        let inside = [0, 0, 0, 0, 0, 0, 0, 2];
+        let p = v6_packet(&[(44, &[0, 0, 0, 1, 0, 0, 0, 1]), (44, &inside)], 17, &[0; 8]);
         assert_eq!(Head::parse(&p).unwrap().fragment, Fragment::First);
         let p = v6_packet(&[(44, &[0, 0, 0, 8, 0, 0, 0, 1])], 60, &[0xff; 8]);
         let later = Head::parse(&p).unwrap();
