@@ -789,7 +789,8 @@ typedef struct sprat_mote_params {
     uint32_t reserved_too;
     /*
      Sending: every number up to this counts as used: what stable storage
-     says, 0 for a new SA. Receiving: the highest number verified before.
+     says, 0 for a new SA. Receiving: the highest number verified before; with a
+     window none up to it is accepted.
      */
     uint64_t last_sn;
     /* AES-128 key, 16 octets. */
@@ -1708,7 +1709,8 @@ int32_t sprat_mote_is_for(const struct sprat_mote_sa *sa,
  What the packet of length octets shows to selectors. Reads only.
 
  Errors: NULL; as drop reason NOT_IP: no whole packet, an extension header beyond
- its end, a source route without room for an address, a jumbo payload. *flow is written with SPRAT_OK only.
+ its end, a Fragment header whose reserved octet is not 0, a source route without
+ room for an address, a jumbo payload. *flow is written with SPRAT_OK only.
  */
 int32_t sprat_mote_flow_of(const uint8_t *packet,
                            uint16_t length,
@@ -1734,7 +1736,8 @@ int32_t sprat_mote_nvm_load(const struct sprat_mote_nvm *nvm,
  the callback store of a sprat_mote_port may call. The two slots are this SA's
  alone: another SPI takes them over. Errors: NULL; INTERNAL: the storage did not
  take it, a slot cannot be read, or number is not higher than what is stored, as
- when an SA did not begin behind it.
+ when an SA did not begin behind it. So it is when a call that failed has written
+ number after all: make the SA anew from sprat_mote_nvm_load().
  */
 int32_t sprat_mote_nvm_store(const struct sprat_mote_nvm *nvm,
                              uint32_t spi,

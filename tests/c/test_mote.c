@@ -240,6 +240,78 @@ static void drops(void)
 	sprat_mote_wipe(&rx.sa);
 }
 
+/* A receiver that starts again behind a number takes none that it may have taken. */
+static void begun_again(void)
+{
+	enum { SENT = 70, LAST = 66 };
+	struct mote tx, rx;
+	struct square sealed[SENT + 1], square;
+	uint8_t packet[64];
+	const size_t len = udp_packet(packet, 6, 4);
+
+	mote_make(&tx, 1, 0, 0);
+	mote_make(&rx, 0, 0, LAST);
+	for (size_t sn = 1; sn <= SENT; sn++) {
+		square_set(&sealed[sn], packet, len);
+		CHECK_EQ(seal(&tx, &sealed[sn]), SPRAT_OK);
+	}
+	for (size_t sn = 1; sn <= LAST; sn++) {
+		square = sealed[sn];
+		CHECK_EQ(open_it(&rx, &square),
+		         sn + 64 <= LAST ? SPRAT_DROP_TOO_OLD : SPRAT_DROP_REPLAY);
+	}
+	CHECK_EQ(mote_sn(&rx.sa), LAST);
+	for (size_t sn = SENT; sn > LAST; sn--) {
+		square = sealed[sn];
+		CHECK_EQ(open_it(&rx, &square), SPRAT_OK);
+	}
+	square = sealed[LAST];
+	CHECK_EQ(open_it(&rx, &square), SPRAT_DROP_REPLAY);
+	sprat_mote_wipe(&tx.sa);
+	sprat_mote_wipe(&rx.sa);
+}
+
+/* What the path says holds, to the octet. */
+static void paths(void)
+{
+	sprat_mote_path path = { .udp_source = 4501, .udp_destination = 4500 };
+	sprat_mote_params params = { .spi = SPI, .out = 1, .window = 64, .key = test_key,
+		.salt = test_key, .path = &path };
+	struct mote tx, rx;
+	struct square sealed, square;
+	uint8_t packet[64];
+	const size_t len = udp_packet(packet, 6, 4);
+	/* UDP, ESP, IV, two octets of padding, trailer and ICV. */
+	const uint16_t need = (uint16_t)(len + 8 + 8 + 8 + 2 + 2 + 8);
+
+	CHECK_EQ(sprat_mote_sa_init(&tx.sa, &params), SPRAT_OK);
+	params.out = 0;
+	CHECK_EQ(sprat_mote_sa_init(&rx.sa, &params), SPRAT_OK);
+	path.mtu = (uint16_t)(need - 1);
+	square_set(&square, packet, len);
+	CHECK_EQ(seal(&tx, &square), SPRAT_DROP_TOO_BIG);
+	CHECK(mote_sn(&tx.sa) == 0 && square.len == len);
+	path.mtu = need;
+	CHECK_EQ(seal(&tx, &square), SPRAT_OK);
+	CHECK_EQ(square.len, need);
+	sealed = square;
+
+	square.octets[43] ^= 1; /* another port */
+	CHECK_EQ(open_it(&rx, &square), SPRAT_DROP_NO_SA);
+	for (uint8_t more = 1; more < 20; more++) {
+		square = sealed;
+		square.octets[45] = (uint8_t)(square.octets[45] + more); /* beyond the packet's end */
+		CHECK_EQ(open_it(&rx, &square), SPRAT_DROP_NO_SA);
+	}
+	CHECK_EQ(mote_sn(&rx.sa), 0);
+	square = sealed;
+	square.octets[41] ^= 1; /* its source port is a translator's to change */
+	CHECK_EQ(open_it(&rx, &square), SPRAT_OK);
+	CHECK(square.len == len && memcmp(square.octets, packet, len) == 0);
+	sprat_mote_wipe(&tx.sa);
+	sprat_mote_wipe(&rx.sa);
+}
+
 /* 8 octets of ESP and 8 or 0 of IV, padding, trailer and ICV. */
 static void short_buffers(uint8_t implicit_iv)
 {
@@ -530,6 +602,32 @@ static void flows(void)
 	CHECK_EQ(sprat_mote_flow_of(NULL, 0, &flow), SPRAT_DROP_NOT_IP);
 }
 
+/* A fragment stays one, whatever Fragment header is inside it. */
+static void fragments_in_fragments(void)
+{
+	uint8_t plain[64], packet[64 + 16];
+	sprat_mote_flow flow;
+	const size_t len = udp_packet(plain, 6, 4) + 16;
+
+	memcpy(packet, plain, 40);
+	memset(packet + 40, 0, 16);
+	memcpy(packet + 56, plain + 40, len - 56);
+	packet[5] = (uint8_t)(len - 40);
+	packet[6] = packet[40] = 44;
+	packet[48] = 17;
+	CHECK_EQ(sprat_mote_flow_of(packet, (uint16_t)len, &flow), SPRAT_OK);
+	CHECK(flow.fragment == 0 && flow.protocol == 17 && flow.has_ports == 1 && flow.upper_at == 56);
+	packet[43] = 1; /* more fragments; the header inside says that there are none */
+	CHECK_EQ(sprat_mote_flow_of(packet, (uint16_t)len, &flow), SPRAT_OK);
+	CHECK(flow.fragment == 1 && flow.protocol == 17 && flow.has_ports == 1);
+	packet[43] = 8; /* a later one, in which nothing is read */
+	CHECK_EQ(sprat_mote_flow_of(packet, (uint16_t)len, &flow), SPRAT_OK);
+	CHECK(flow.fragment == 1 && flow.protocol == 44 && flow.has_ports == 0);
+	packet[43] = 0;
+	packet[41] = 1; /* who takes this for its length goes on behind the ports */
+	CHECK_EQ(sprat_mote_flow_of(packet, (uint16_t)len, &flow), SPRAT_DROP_NOT_IP);
+}
+
 void test_mote(void)
 {
 	CHECK_EQ(sprat_mote_sa_size(), sizeof(sprat_mote_sa));
@@ -542,6 +640,9 @@ void test_mote(void)
 	drops();
 	short_buffers(0);
 	short_buffers(1);
+	begun_again();
+	paths();
 	storage();
 	flows();
+	fragments_in_fragments();
 }

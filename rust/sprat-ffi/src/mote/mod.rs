@@ -117,9 +117,9 @@ unsafe fn init(sa: *mut sprat_mote_sa, params: *const sprat_mote_params) -> Stat
             word: match (params.out, kept) {
                 // Nothing is written ahead yet.
                 (1, true) => params.last_sn,
-                (1, false) => u64::MAX,
-                // The highest number was seen.
-                _ => u64::from(params.last_sn != 0),
+                // Sending: never written ahead. Receiving: nobody knows which numbers
+                // below the highest were seen.
+                _ => u64::MAX,
             },
         },
         port: params.port,
@@ -370,7 +370,8 @@ pub unsafe extern "C" fn sprat_mote_is_for(
 /// What the packet of length octets shows to selectors. Reads only.
 ///
 /// Errors: NULL; as drop reason NOT_IP: no whole packet, an extension header beyond
-/// its end, a source route without room for an address, a jumbo payload. *flow is written with SPRAT_OK only.
+/// its end, a Fragment header whose reserved octet is not 0, a source route without
+/// room for an address, a jumbo payload. *flow is written with SPRAT_OK only.
 ///
 /// # Safety
 /// Pointers are NULL or valid; packet points to length octets.
@@ -490,7 +491,8 @@ pub unsafe extern "C" fn sprat_mote_nvm_load(
 /// the callback store of a sprat_mote_port may call. The two slots are this SA's
 /// alone: another SPI takes them over. Errors: NULL; INTERNAL: the storage did not
 /// take it, a slot cannot be read, or number is not higher than what is stored, as
-/// when an SA did not begin behind it.
+/// when an SA did not begin behind it. So it is when a call that failed has written
+/// number after all: make the SA anew from sprat_mote_nvm_load().
 ///
 /// # Safety
 /// Pointers are NULL or valid.

@@ -167,7 +167,8 @@ pub struct sprat_mote_params {
     /// Must be 0.
     pub reserved_too: u32,
     /// Sending: every number up to this counts as used: what stable storage
-    /// says, 0 for a new SA. Receiving: the highest number verified before.
+    /// says, 0 for a new SA. Receiving: the highest number verified before; with a
+    /// window none up to it is accepted.
     pub last_sn: u64,
     /// AES-128 key, 16 octets.
     pub key: *const u8,
