@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from peer import (
-    COAP, GROUP, GROUP_ADDRESS, PLAIN, TUNNEL, Peer, Reject, counters, destination_of, diet_esp,
+    COAP, GROUP, GROUP_ADDRESS, PLAIN, TUNNEL, Peer, Reject, counters, destination_of, diet_esp, echo,
     headers, source_of,
 )  # fmt: skip
 from report import Report
@@ -250,6 +250,16 @@ def secrecy(pair: Pair) -> None:
     report.equal("opened", {kind: opened.get(kind) for kind in wanted}, wanted)
 
 
+def behind_route(pair: Pair) -> bytes:
+    """An echo request in clear, behind a source route that is not at its end.
+
+    Its place is also where a Fragment header would have an offset of 0.
+    """
+    clear = echo(pair.peers[1].local, pair.peers[2].local, 1, bytes(8))
+    route = bytes([headers.ICMPV6, 2, 0, 2, 0, 0, 0, 0])
+    return diet_esp.with_next(clear[:40], 6, headers.ROUTING, len(clear) - 32) + route + clear[40:]
+
+
 def refusals(pair: Pair) -> None:
     report, one = pair.report, pair.nodes[1]
     before = one.counters()
@@ -267,6 +277,7 @@ def refusals(pair: Pair) -> None:
     report.equal("unknown-spi", pair.inject(frame[:54] + b"\0\0\1\0" + frame[58:]), {"no-sa": 1})
     clear = diet_esp.with_next(frame[14:54], 6, headers.UDP, 12) + bytes(12)
     report.equal("in-clear", pair.inject(frame[:14] + clear), {"unprotected": 1})
+    report.equal("in-clear-behind-route", pair.inject(frame[:14] + behind_route(pair)), {})
     report.equal("no-buffer", {n: pair.nodes[n].counters().get("no-buffer") for n in (1, 2)}, {1: 0, 2: 0})
 
 
