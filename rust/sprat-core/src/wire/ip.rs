@@ -672,7 +672,11 @@ mod tests {
         let p = v6_packet(&[(44, &[0, 0, 0, 1, 0, 0, 0, 1])], 17, &[0; 8]);
         assert_eq!(Head::parse(&p).unwrap().fragment, Fragment::First);
         let inside = [0, 0, 0, 0, 0, 0, 0, 2];
-        let p = v6_packet(&[(44, &[0, 0, 0, 1, 0, 0, 0, 1]), (44, &inside)], 17, &[0; 8]);
+        let p = v6_packet(
+            &[(44, &[0, 0, 0, 1, 0, 0, 0, 1]), (44, &inside)],
+            17,
+            &[0; 8],
+        );
         assert_eq!(Head::parse(&p).unwrap().fragment, Fragment::First);
         let p = v6_packet(&[(44, &[0, 0, 0, 8, 0, 0, 0, 1])], 60, &[0xff; 8]);
         let later = Head::parse(&p).unwrap();
