@@ -1709,8 +1709,8 @@ int32_t sprat_mote_is_for(const struct sprat_mote_sa *sa,
  What the packet of length octets shows to selectors. Reads only.
 
  Errors: NULL; as drop reason NOT_IP: no whole packet, an extension header beyond
- its end, a Fragment header whose reserved octet is not 0, a source route without
- room for an address, a jumbo payload. *flow is written with SPRAT_OK only.
+ its end, a source route without room for an address, a jumbo payload. *flow is
+ written with SPRAT_OK only.
  */
 int32_t sprat_mote_flow_of(const uint8_t *packet,
                            uint16_t length,

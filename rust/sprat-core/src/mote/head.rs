@@ -42,8 +42,8 @@ impl Head {
     /// Reads the headers of the packet of `length` octets in `packet`; it may be
     /// longer than its length field says, never shorter.
     ///
-    /// `NotIp` if it is no whole packet, an extension header goes beyond its end, the
-    /// reserved octet of a Fragment header is not 0, or it is a jumbo payload.
+    /// `NotIp` if it is no whole packet, an extension header goes beyond its end, or
+    /// it is a jumbo payload.
     pub fn parse(packet: &[u8], length: usize) -> Result<Self, DropReason> {
         let packet = packet.get(..length).ok_or(DropReason::NotIp)?;
         #[cfg(feature = "mote-ipv4")]
@@ -87,10 +87,6 @@ impl Head {
         }
         if kind == proto::FRAGMENT {
             let word = word(packet, at + 2);
-            // Reserved; a stack without reassembly takes it for a length.
-            if octet(packet, at + 1) != 0 {
-                return Err(DropReason::NotIp);
-            }
             // What is inside a fragment is no whole packet, whatever it says.
             self.fragment |= word & 0xfff9 != 0;
             self.later = word & 0xfff8 != 0;

@@ -370,8 +370,8 @@ pub unsafe extern "C" fn sprat_mote_is_for(
 /// What the packet of length octets shows to selectors. Reads only.
 ///
 /// Errors: NULL; as drop reason NOT_IP: no whole packet, an extension header beyond
-/// its end, a Fragment header whose reserved octet is not 0, a source route without
-/// room for an address, a jumbo payload. *flow is written with SPRAT_OK only.
+/// its end, a source route without room for an address, a jumbo payload. *flow is
+/// written with SPRAT_OK only.
 ///
 /// # Safety
 /// Pointers are NULL or valid; packet points to length octets.
