@@ -332,6 +332,7 @@ static __attribute__((noinline)) int
 was_opened(const sprat_glue *glue, const sprat_mote_flow *flow)
 {
   return flow->destination[0] == 0xff && flow->protocol != PROTOCOL_ESP &&
+         glue->is_local(glue->context, flow->destination) &&
          wants_protection(decide(glue, flow, ARRIVING));
 }
 

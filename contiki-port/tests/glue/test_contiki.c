@@ -226,8 +226,13 @@ foreign_group(void)
   pkt_ip(&p, PEER, near);
   pkt_raw(&p, ESP, sealed, sizeof(sealed));
   CHECK_EQ(in(&p), NETSTACK_IP_DROP);
-  p = datagram(PEER, stub.group); /* in clear, by a policy for every address */
+  /* In clear, by a policy for every address; on its way, only what is not for us. */
+  p = datagram(PEER, stub.group);
   CHECK_EQ(in(&p), NETSTACK_IP_DROP);
+  CHECK_EQ(out(&p), NETSTACK_IP_DROP);
+  p = datagram(PEER, other);
+  CHECK_EQ(in(&p), elsewhere);
+  CHECK_EQ(out(&p), elsewhere);
 }
 
 /* Transport mode at the early hook, for what the later one does not see. */
