@@ -161,10 +161,8 @@ static int32_t make_sa(unsigned receives, unsigned pair) {
   if (status != SPRAT_OK) {
     return status;
   }
-  if (receives && params.last_sn != 0) {
+  if (receives) {
     kept[pair] = params.last_sn;
-    /* So that the window begins behind what is used up. */
-    params.last_sn += WINDOW - 1;
   }
   if (pair >= DIET_ECHO) {
     params.ehc = &contexts[receives][pair - DIET_ECHO];
