@@ -1,20 +1,28 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The node of contiki-port/qemu in an emulated board, and the serial line between it
-and a TUN device: SLIP (RFC 1055), with a hand in what passes."""
+and a TUN device: SLIP (RFC 1055), with a hand in what passes.
+
+board.py BOARD IMAGE: only that, until it is interrupted.
+"""
 
 import fcntl
 import os
 import random
 import select
+import signal
 import socket
 import struct
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 
 END, ESC, ESC_END, ESC_ESC = 0xC0, 0xDB, 0xDC, 0xDD
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 1, 0x1000
 DEVICE = "slip0"
+# The peer's address on the line, and the largest packet there.
+ADDRESS, MTU = "fd00:a::1/64", 1364
 # Whatever takes longer is broken; a busy machine is not.
 PATIENCE = 60
 
@@ -116,13 +124,13 @@ class Way:
 class Bridge:
     """Carries packets between the TUN device and a board's process, until it is closed."""
 
-    def __init__(self, board, mtu, addresses):
+    def __init__(self, board):
         self.tun = os.open("/dev/net/tun", os.O_RDWR)
         fcntl.ioctl(self.tun, TUNSETIFF, struct.pack("16sH22x", DEVICE.encode(), IFF_TUN | IFF_NO_PI))
         # Without an address of the link's own the kernel sends nothing by itself.
         for words in (["link", "set", DEVICE, "addrgenmode", "none"],
-                      ["link", "set", DEVICE, "mtu", str(mtu), "up"],
-                      ["addr", "add", addresses, "dev", DEVICE, "nodad"]):
+                      ["link", "set", DEVICE, "mtu", str(MTU), "up"],
+                      ["addr", "add", ADDRESS, "dev", DEVICE, "nodad"]):
             subprocess.run(["ip", *words], check=True)
         self.board, self.lock, self.pending = board, threading.Lock(), b""
         self.to_node = Way(lambda packet: self.write(encode(packet)))
@@ -184,3 +192,20 @@ def junk(seed):
         octets += bytes([END]) + cut + bytes([END])
         frames += 1
     return octets, frames
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="sprat-node-") as place:
+        board = Board(*sys.argv[1:], place)
+        bridge = Bridge(board.process)
+        print(f"{DEVICE}: the node is fd00:a::2, ^C ends it", flush=True)
+        try:
+            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        finally:
+            bridge.close()
+            board.close()
+
+
+if __name__ == "__main__":
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    main()
