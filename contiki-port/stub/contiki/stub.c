@@ -129,15 +129,19 @@ product(uint8_t a, uint8_t b)
 static uint8_t
 substitute(uint8_t x)
 {
+  static uint8_t known[256];
   uint8_t inverse = 1, out = 0x63;
 
+  if(known[x] != 0) {
+    return known[x];
+  }
   for(int i = 0; i < 254; i++) {
     inverse = product(inverse, x);
   }
   for(int i = 0; i < 5; i++) {
     out ^= (uint8_t)(inverse << i | inverse >> (8 - i));
   }
-  return out;
+  return known[x] = out;
 }
 
 static void
