@@ -35,7 +35,7 @@ class Node(Line):
 
     def counters(self) -> dict[str, int]:
         self.type("sprat")
-        match = self.expect(r"(?s)sprat: passed.*not-for-us \d+")
+        match = self.expect(r"(?s)sprat: passed.*forged \d+")
         return counters(match[0]) if match else {}
 
     def problem(self, kind: int, packet: bytes) -> str | None:
@@ -117,6 +117,8 @@ def forgeries(node: Node) -> None:
     report.equal("no-policy", node.change(echo(stranger, peer.remote, 1, b"")), {"no-policy": 1})
     other = peer.seal(PLAIN, echo(stranger, peer.remote, 1, b""))
     report.equal("selector", node.change(other), {"selector": 1})
+    forged = ipv6(peer.remote, peer.remote, headers.UDP, bytes(12))
+    report.equal("own-source", node.change(forged), {"forged": 1})
     nested = ipv6(peer.local, peer.remote, headers.ESP, peer.seal(COAP, node.coap(b"x"))[40:])
     report.equal("esp-in-esp", node.change(peer.seal(PLAIN, nested)), {"passed": 1, "nested": 1})
     outside = peer.seal(TUNNEL, echo(peer.inner_local, peer.inner_remote, 8, b""))

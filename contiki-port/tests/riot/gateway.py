@@ -126,7 +126,7 @@ class Board(Serial):
 
     def counters(self) -> dict[str, int]:
         self.type("sprat")
-        match = self.expect(r"(?s)sprat: passed.*not-for-us \d+")
+        match = self.expect(r"(?s)sprat: passed.*forged \d+")
         return counters_of(match[0]) if match else {}
 
 

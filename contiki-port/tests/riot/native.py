@@ -73,7 +73,7 @@ class Node:
 
     def counters(self) -> dict[str, int]:
         self.type("sprat")
-        match = self.expect(r"(?s)sprat: passed.*not-for-us \d+")
+        match = self.expect(r"(?s)sprat: passed.*forged \d+")
         return counters(match[0]) if match else {}
 
     def link_local(self) -> str:

@@ -211,7 +211,7 @@ def same(clear: bytes, wanted: bytes) -> str | None:
 def counters(text: str) -> dict[str, int]:
     """What the shell command `sprat` printed."""
     found = re.findall(r"sprat: passed (\d+)|sprat: dropped (\S+) (\d+)", text)
-    own = re.findall(r"(no-buffer|nested|not-for-us) (\d+)", text)
+    own = re.findall(r"(no-buffer|nested|not-for-us|forged) (\d+)", text)
     values = {name or "passed": int(passed or count) for passed, name, count in found}
     return values | {name: int(count) for name, count in own}
 
