@@ -39,7 +39,6 @@ show(gnrc_pktsnip_t *pkt, uint8_t protocol)
   }
 }
 
-#ifdef MODULE_GNRC_IPV6_EXT_RH
 /* A source route (RFC 6554) whose one address is the next hop. */
 static gnrc_pktsnip_t *
 route(gnrc_pktsnip_t *pkt, size_t size)
@@ -72,7 +71,6 @@ route(gnrc_pktsnip_t *pkt, size_t size)
   }
   return NULL;
 }
-#endif
 
 static gnrc_pktsnip_t *
 read_header(gnrc_pktsnip_t *pkt, uint8_t protocol)
@@ -84,14 +82,11 @@ read_header(gnrc_pktsnip_t *pkt, uint8_t protocol)
     return NULL;
   }
   show(pkt, protocol);
-#ifdef MODULE_GNRC_IPV6_EXT_RH
   if(protocol == PROTNUM_IPV6_EXT_RH) {
     return route(pkt, size);
   }
-#endif
 #ifdef MODULE_GNRC_IPV6_EXT_FRAG
-  /* Its original takes a routing header that it does not know for this one. */
-  if(protocol == PROTNUM_IPV6_EXT_FRAG || protocol == PROTNUM_IPV6_EXT_RH) {
+  if(protocol == PROTNUM_IPV6_EXT_FRAG) {
     stub.in_hook = 1;
     pkt = __wrap_gnrc_ipv6_ext_frag_reass(pkt);
     stub.in_hook = 0;

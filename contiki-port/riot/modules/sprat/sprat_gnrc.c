@@ -25,6 +25,10 @@
 
 #include "sprat_gnrc.h"
 
+#ifndef MODULE_GNRC_IPV6_EXT_RH
+#error "GNRC skips source routes without gnrc_ipv6_ext_rh, whatever segments are left"
+#endif
+
 /*
  * Type of a tunnel's outer packet on its way from one pass of the thread to the
  * next, so that the second finds it sealed. No packet in GNRC has this type.
@@ -328,10 +332,6 @@ static __attribute__((noinline)) uint8_t _kind(const gnrc_pktsnip_t *whole)
         return WHOLE; /* the glue refuses it */
     }
     _note(&flow);
-    /* Without the module GNRC skips a source route, and takes it for the end of one. */
-    if (flow.segments_left && !IS_USED(MODULE_GNRC_IPV6_EXT_RH)) {
-        return FORGED;
-    }
     if ((flow.segments_left || flow.protocol != PROTNUM_ICMPV6) &&
         _is_local(NULL, flow.source)) {
         return FORGED;
