@@ -10,6 +10,7 @@ import selectors
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from peer import (
     COAP, GROUP, GROUP_ADDRESS, PLAIN, TUNNEL, Peer, Reject, counters, destination_of, diet_esp, echo,
-    headers, source_of,
+    headers, ipv6, source_of, udp,
 )  # fmt: skip
 from report import Report
 
@@ -260,6 +261,17 @@ def behind_route(pair: Pair) -> bytes:
     return diet_esp.with_next(clear[:40], 6, headers.ROUTING, len(clear) - 32) + route + clear[40:]
 
 
+def lying_fragments(pair: Pair) -> list[bytes]:
+    """A datagram in clear in two fragments, which the first calls a neighbour
+    solicitation, as its first octet does, and the last one UDP."""
+    source, destination = pair.peers[1].local, pair.peers[2].local
+    whole = udp(source, destination, (135 << 8, 5350), b"in clear")[40:]
+    return [
+        ipv6(source, destination, headers.FRAGMENT, struct.pack(">BBHI", protocol, 0, offset | more, 7) + part)
+        for protocol, offset, more, part in ((headers.ICMPV6, 0, 1, whole[:8]), (headers.UDP, 8, 0, whole[8:]))
+    ]
+
+
 def refusals(pair: Pair) -> None:
     report, one = pair.report, pair.nodes[1]
     before = one.counters()
@@ -278,6 +290,9 @@ def refusals(pair: Pair) -> None:
     clear = diet_esp.with_next(frame[14:54], 6, headers.UDP, 12) + bytes(12)
     report.equal("in-clear", pair.inject(frame[:14] + clear), {"unprotected": 1})
     report.equal("in-clear-behind-route", pair.inject(frame[:14] + behind_route(pair)), {})
+    for packet in lying_fragments(pair):
+        pair.tap.send(frame[:14] + packet)
+    report.check("lying-fragments", not pair.nodes[2].expect("heard: in clear", 1), "it was heard")
     report.equal("no-buffer", {n: pair.nodes[n].counters().get("no-buffer") for n in (1, 2)}, {1: 0, 2: 0})
 
 
