@@ -351,6 +351,11 @@ routed(void)
   pkt_udp(&p, PORT, PORT, 20);
   check_unread(&p);
   CHECK_EQ(stub.sent, 0);
+  pkt_ip(&p, unspecified, OWN);
+  pkt_route(&p, 1, 0, PEER);
+  pkt_icmp(&p, 135);
+  check_unread(&p);
+  CHECK_EQ(stub.sent, 0);
   pkt_ip(&p, PEER, OWN);
   pkt_route(&p, 0, 0, PEER);
   pkt_udp(&p, OPEN_PORT, OPEN_PORT, 20);
