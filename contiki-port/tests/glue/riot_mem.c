@@ -216,6 +216,9 @@ test_allocations(void)
 #define RANDOM_PACKETS 150000
 #endif
 
+/* What becomes of a packet that no policy names. */
+static uint8_t otherwise = SPRAT_GLUE_DISCARD;
+
 static void
 random_octets(uint8_t *octets, uint16_t length)
 {
@@ -295,15 +298,41 @@ damage(pkt *p)
   }
 }
 
-/* What a policy lets pass in clear, by what upper layers are given. */
 static int
-may_pass(uint8_t protocol, const uint8_t *upper, uint16_t length)
+is(const uint8_t *address, const uint8_t *other)
 {
-  if(protocol == UDP && length >= 4) {
-    return upper[0] * 256 + upper[1] == OPEN_PORT && upper[2] * 256 + upper[3] == OPEN_PORT;
+  return memcmp(address, other, 16) == 0;
+}
+
+static int
+is_port(const uint8_t *upper, uint16_t port)
+{
+  return upper[0] * 256 + upper[1] == port && upper[2] * 256 + upper[3] == port;
+}
+
+/* Whether policies let it pass in clear, by what upper layers are given. */
+static int
+may_pass(uint8_t protocol, const uint8_t *upper, uint16_t length, const uint8_t *remote,
+         const uint8_t *to)
+{
+  if(protocol == ICMPV6 && length >= 2 &&
+     ((upper[0] >= 130 && upper[0] <= 137) || upper[0] == 143 || upper[0] == 155)) {
+    return 1;
   }
-  return protocol == ICMPV6 && length >= 2 &&
-         ((upper[0] >= 130 && upper[0] <= 137) || upper[0] == 143 || upper[0] == 155);
+  if(is(remote, OUTSIDE)) {
+    return 0;
+  }
+  if(protocol == UDP && length >= 4) {
+    int with_peer = is_port(upper, PORT) || is_port(upper, ENCAP_PORT);
+    if((is(remote, PEER) && with_peer) || (is(to, GROUP) && is_port(upper, PORT)) ||
+       is_port(upper, CLOSED_PORT)) {
+      return 0;
+    }
+    if(is_port(upper, OPEN_PORT)) {
+      return 1;
+    }
+  }
+  return otherwise == SPRAT_GLUE_BYPASS;
 }
 
 static uint32_t
@@ -319,61 +348,86 @@ static void
 check_arrival(const pkt *p)
 {
   uint32_t opened = passed();
+  const uint8_t *octets = stub.last.octets;
 
   arrive(p);
   if(stub.delivered > 0 && passed() == opened) {
     uint16_t payload = stub.last.sizes[0];
-    CHECK(may_pass(stub.protocol, stub.last.octets + stub.last.length - payload, payload));
+    CHECK(may_pass(stub.protocol, octets + stub.last.length - payload, payload, octets + 8,
+                   octets + 24));
   }
+  /* What a source route leads on is never in our name. */
+  CHECK(stub.sent == 0 || !(is(octets + 8, OWN) || is(octets + 8, OWN2)));
   CHECK_EQ(stub.faults, 0);
 }
 
 static void
 check_departure(const pkt *p)
 {
-  uint32_t passed_before = passed();
+  uint32_t sealed_before = passed();
+  const uint8_t *octets = stub.last.octets;
   sprat_mote_flow flow;
 
   leave(p);
-  if(stub.sent > 0 && passed() == passed_before) {
-    CHECK_EQ(sprat_mote_flow_of(stub.last.octets, stub.last.length, &flow), SPRAT_OK);
-    CHECK(flow.protocol == ESP || flow.source_port == 4500 ||
-          may_pass(flow.protocol, stub.last.octets + flow.upper_at,
-                   stub.last.length - flow.upper_at));
+  if(stub.sent > 0 && passed() == sealed_before) {
+    CHECK_EQ(sprat_mote_flow_of(octets, stub.last.length, &flow), SPRAT_OK);
+    CHECK(flow.protocol == ESP ||
+          may_pass(flow.protocol, octets + flow.upper_at, stub.last.length - flow.upper_at,
+                   flow.destination, flow.destination));
   }
   CHECK_EQ(stub.faults, 0);
 }
 
+static pkt
+random_one(unsigned kind)
+{
+  const uint8_t *from;
+  pkt p;
+
+  switch(kind) {
+  case 0:
+    pkt_ip(&p, PEER, OWN);
+    p.length = (uint16_t)(40 + dice(100));
+    random_octets(p.octets, p.length);
+    p.octets[0] = 0x60;
+    p.octets[4] = 0;
+    p.octets[5] = (uint8_t)(p.length - 40);
+    memcpy(p.octets + 24, OWN, 16);
+    return p;
+  case 1:
+    p = random_sealed();
+    damage(&p);
+    return p;
+  default:
+    from = random_address();
+    p = random_packet(from, random_address());
+    if(kind == 2) {
+      damage(&p);
+    }
+    return p;
+  }
+}
+
+/* What no policy names is discarded in the first half, and passes in the other. */
 void
 test_random(void)
 {
   state = 1;
   for(unsigned i = 0; i < RANDOM_PACKETS; i++) {
-    pkt p;
-    if(i % 4 == 0) {
-      pkt_ip(&p, PEER, OWN);
-      random_octets(p.octets, p.length = (uint16_t)(40 + dice(100)));
-      p.octets[0] = 0x60;
-      p.octets[4] = 0;
-      p.octets[5] = (uint8_t)(p.length - 40);
-      memcpy(p.octets + 24, OWN, 16);
-    } else if(i % 4 == 1) {
-      p = random_sealed();
-      damage(&p);
-    } else {
-      const uint8_t *from = random_address();
-      p = random_packet(from, random_address());
-      if(i % 4 == 2) {
-        damage(&p);
-      }
+    if(i == RANDOM_PACKETS / 2) {
+      otherwise = SPRAT_GLUE_BYPASS;
+      sprat_gnrc_acquire()->otherwise = otherwise;
+      sprat_gnrc_release();
     }
+    pkt p = random_one(i % 4);
     check_arrival(&p);
     p.octets[0] = 0x60;
-    if(p.length >= 40) {
-      memcpy(p.octets + 8, OWN, 16);
-      check_departure(&p);
-    }
+    memcpy(p.octets + 8, OWN, 16);
+    check_departure(&p);
   }
+  otherwise = SPRAT_GLUE_DISCARD;
+  sprat_gnrc_acquire()->otherwise = otherwise;
+  sprat_gnrc_release();
   stub_forget_fragments();
   check_clean();
 }
