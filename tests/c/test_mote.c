@@ -56,6 +56,32 @@ static int32_t open_it(struct mote *mote, struct square *square)
 	return sprat_mote_open(&mote->sa, square->octets, &square->len, sizeof square->octets);
 }
 
+/* A context that contradicts itself, or what carries it. */
+static void wrong_contexts(void)
+{
+	const sprat_mote_ehc good = SPRAT_MOTE_EHC_INIT;
+	sprat_mote_path path = { .family = 4, .hop_limit = 64, .tunnel = 1 };
+	sprat_mote_ehc ehc = good;
+	sprat_mote_params params = { .spi = SPI, .out = 1, .key = test_key, .salt = test_key,
+		.path = &path, .ehc = &ehc };
+	sprat_mote_sa sa;
+
+	ehc.flow_label_cda = SPRAT_EHC_FLOW_LABEL_LOWER;
+	CHECK_EQ(sprat_mote_sa_init(&sa, &params), SPRAT_E_EHC_OUTER_ID);
+	path.family = 6;
+	CHECK_EQ(sprat_mote_sa_init(&sa, &params), SPRAT_OK);
+	ehc = good;
+	ehc.reserved[2] = 1;
+	CHECK_EQ(sprat_mote_sa_init(&sa, &params), SPRAT_E_ARGUMENT);
+	ehc = good;
+	ehc.dscp_count = 1;
+	ehc.dscp_list[0] = 64;
+	CHECK_EQ(sprat_mote_sa_init(&sa, &params), SPRAT_E_EHC_DSCP_LIST);
+	ehc = good;
+	params.sender_id_bits = 8;
+	CHECK_EQ(sprat_mote_sa_init(&sa, &params), SPRAT_E_EHC_MULTI_SENDER);
+}
+
 static void wrong_params(void)
 {
 	const sprat_mote_params good = { .spi = SPI, .out = 1, .window = 64, .key = test_key,
@@ -90,6 +116,10 @@ static void wrong_params(void)
 	REFUSES(SPRAT_E_ARGUMENT, params.sender_id = 1);
 	REFUSES(SPRAT_E_ARGUMENT, (params.sender_id_bits = 8, params.sender_id = 256));
 	REFUSES(SPRAT_E_ARGUMENT, (params.sender_id_bits = 8, params.implicit_iv = 1));
+	REFUSES(SPRAT_E_ARGUMENT, (params.sender_id_bits = 8, params.esn = 1));
+	REFUSES(SPRAT_E_ARGUMENT, params.reserved_too = 1);
+	REFUSES(SPRAT_E_ARGUMENT, port.reserved = 1);
+	port.reserved = 0;
 	REFUSES(SPRAT_E_ARGUMENT, port.ahead = 1);
 	port.ahead = 0;
 	REFUSES(SPRAT_OK, params.path = &path);
@@ -99,6 +129,13 @@ static void wrong_params(void)
 	path.family = 5;
 	REFUSES(SPRAT_E_ARGUMENT, params.path = &path);
 	path.family = 6;
+	path.no_ecn = 2;
+	REFUSES(SPRAT_E_ARGUMENT, params.path = &path);
+	path.no_ecn = 0;
+	path.udp_source = 4500; /* and no destination port */
+	REFUSES(SPRAT_E_ARGUMENT, params.path = &path);
+	path.udp_source = 0;
+	wrong_contexts();
 	REFUSES(SPRAT_OK, (params.path = &path, params.ehc = &ehc));
 	ehc.esp_spi_lsb = 33;
 	REFUSES(SPRAT_E_EHC_LSB_RANGE, params.ehc = &ehc);
@@ -310,6 +347,226 @@ static void paths(void)
 	CHECK(square.len == len && memcmp(square.octets, packet, len) == 0);
 	sprat_mote_wipe(&tx.sa);
 	sprat_mote_wipe(&rx.sa);
+}
+
+/* Seals by one SA what the other opens, with the same key and SPI. */
+static int32_t across(sprat_mote_params from, sprat_mote_params to, struct square *square)
+{
+	struct mote tx, rx;
+	int32_t verdict;
+
+	from.spi = to.spi = SPI;
+	from.key = from.salt = to.key = to.salt = test_key;
+	from.out = 1;
+	to.window = 64;
+	CHECK_EQ(sprat_mote_sa_init(&tx.sa, &from), SPRAT_OK);
+	CHECK_EQ(sprat_mote_sa_init(&rx.sa, &to), SPRAT_OK);
+	CHECK_EQ(seal(&tx, square), SPRAT_OK);
+	verdict = open_it(&rx, square);
+	/* Whatever is inside, the number is used up. */
+	CHECK_EQ(mote_sn(&rx.sa), 1);
+	for (size_t i = 0; verdict != SPRAT_OK && i < sizeof square->octets; i++)
+		CHECK_EQ(square->octets[i], 0);
+	sprat_mote_wipe(&tx.sa);
+	sprat_mote_wipe(&rx.sa);
+	return verdict;
+}
+
+/* An IPv6 packet in another one that calls it `protocol`, and octets behind it. */
+static size_t in_another(struct square *square, uint8_t protocol, uint8_t behind)
+{
+	uint8_t packet[256];
+	const size_t inner = udp_packet(packet + 40, 6, 4);
+
+	memset(packet + 40 + inner, 0, behind);
+	memcpy(packet, packet + 40, 40);
+	packet[5] = (uint8_t)(inner + behind);
+	packet[6] = protocol;
+	square_set(square, packet, 40 + inner + behind);
+	return inner;
+}
+
+/* A peer that holds the key and says what was not agreed. */
+static void untrue_peers(void)
+{
+	const sprat_mote_params plain = { 0 };
+	const sprat_mote_path path = { .tunnel = 1, .family = 6, .hop_limit = 64 };
+	sprat_mote_ehc ehc = SPRAT_MOTE_EHC_INIT;
+	sprat_mote_params tunnel = { .path = &path }, diet = { .ehc = &ehc };
+	struct square square;
+	uint8_t packet[64];
+	size_t inner = in_another(&square, 41, 0);
+
+	CHECK_EQ(across(plain, tunnel, &square), SPRAT_OK);
+	CHECK_EQ(square.len, inner);
+	inner = in_another(&square, 41, 11); /* TFC padding */
+	CHECK_EQ(across(plain, tunnel, &square), SPRAT_OK);
+	CHECK_EQ(square.len, inner);
+	in_another(&square, 4, 0);
+	CHECK_EQ(across(plain, tunnel, &square), SPRAT_DROP_BAD_INNER);
+	in_another(&square, 59, 0);
+	CHECK_EQ(across(plain, tunnel, &square), SPRAT_DROP_DUMMY);
+
+	/* Diet-ESP that leaves nothing out is ESP. */
+	ehc.iipc_profile = SPRAT_EHC_IIPC_NOT_COMPRESSED;
+	ehc.esp_trailer = SPRAT_EHC_TRAILER_MANDATORY;
+	ehc.alignment = SPRAT_EHC_ALIGNMENT_32_BIT;
+	ehc.protocol = 17;
+	square_set(&square, packet, udp_packet(packet, 6, 4));
+	CHECK_EQ(across(plain, diet, &square), SPRAT_OK);
+	ehc.destination_ports[1] = 5683; /* one less than the packet's */
+	square_set(&square, packet, udp_packet(packet, 6, 4));
+	CHECK_EQ(across(plain, diet, &square), SPRAT_DROP_SELECTOR);
+	packet[6] = 58;
+	square_set(&square, packet, 52);
+	CHECK_EQ(across(plain, diet, &square), SPRAT_DROP_BAD_INNER);
+
+	/* Less than the headers that are sent. */
+	ehc.iipc_profile = SPRAT_EHC_IIPC_DIET_ESP;
+	diet.path = &path;
+	packet[6] = 41;
+	square_set(&square, packet, 52);
+	CHECK_EQ(across(plain, diet, &square), SPRAT_DROP_EHC_RESIDUE);
+}
+
+/* What is refused in front of the ICV, by itself: nothing has moved. */
+static void in_front_of_the_icv(void)
+{
+	struct mote tx, rx;
+	struct square sealed, square;
+	uint8_t packet[64];
+
+	mote_make(&tx, 1, 0, 0);
+	mote_make(&rx, 0, 0, 0);
+	square_set(&sealed, packet, udp_packet(packet, 6, 4));
+	CHECK_EQ(seal(&tx, &sealed), SPRAT_OK);
+	for (uint8_t less = 1; less < 4; less++) { /* not of 32-bit words */
+		square = sealed;
+		square.len = (uint16_t)(square.len - less);
+		square.octets[5] = (uint8_t)(square.octets[5] - less);
+		CHECK_EQ(open_it(&rx, &square), SPRAT_DROP_MALFORMED);
+	}
+	square = sealed;
+	memmove(square.octets + 48, sealed.octets + 40, sealed.len - 40u);
+	memset(square.octets + 40, 0, 8);
+	square.octets[5] = (uint8_t)(square.octets[5] + 8);
+	square.octets[6] = 44;
+	square.octets[40] = 50;
+	square.octets[43] = 1; /* the first fragment of more */
+	square.len = (uint16_t)(square.len + 8);
+	CHECK_EQ(sprat_mote_is_for(&rx.sa, square.octets, square.len), 0);
+	CHECK_EQ(open_it(&rx, &square), SPRAT_DROP_NO_SA);
+	square.octets[43] = 0; /* all of it */
+	CHECK_EQ(open_it(&rx, &square), SPRAT_OK);
+	sprat_mote_wipe(&tx.sa);
+	sprat_mote_wipe(&rx.sa);
+}
+
+/* Room for headers that were left out is asked for before the number is used. */
+static void room_to_restore(void)
+{
+	sprat_mote_ehc ehc = SPRAT_MOTE_EHC_INIT;
+	const sprat_mote_path path = { .tunnel = 1, .family = 6, .hop_limit = 64 };
+	sprat_mote_params params = { .spi = SPI, .out = 1, .window = 64, .key = test_key,
+		.salt = test_key, .path = &path, .ehc = &ehc };
+	struct mote tx, rx;
+	struct square sealed, square;
+	uint8_t packet[64];
+	const size_t len = udp_packet(packet, 6, 4);
+
+	memcpy(ehc.source_first, packet + 8, 16);
+	memcpy(ehc.source_last, packet + 8, 16);
+	memcpy(ehc.destination_first, packet + 24, 16);
+	memcpy(ehc.destination_last, packet + 24, 16);
+	ehc.protocol = 17;
+	CHECK_EQ(sprat_mote_sa_init(&tx.sa, &params), SPRAT_OK);
+	params.out = 0;
+	CHECK_EQ(sprat_mote_sa_init(&rx.sa, &params), SPRAT_OK);
+	square_set(&sealed, packet, len);
+	CHECK_EQ(seal(&tx, &sealed), SPRAT_OK);
+	for (size_t capacity = sealed.len; capacity < sizeof square.octets; capacity++) {
+		int32_t verdict;
+
+		square = sealed;
+		verdict = sprat_mote_open(&rx.sa, square.octets, &square.len, (uint16_t)capacity);
+		if (verdict == SPRAT_OK) {
+			CHECK(capacity >= len && capacity - sealed.len <= SPRAT_MOTE_OPEN_ROOM);
+			break;
+		}
+		CHECK_EQ(verdict, SPRAT_DROP_NO_ROOM);
+		CHECK(mote_sn(&rx.sa) == 0 && memcmp(&square, &sealed, sizeof square) == 0);
+	}
+	CHECK(mote_sn(&rx.sa) == 1 && square.len == len);
+	sprat_mote_wipe(&tx.sa);
+	sprat_mote_wipe(&rx.sa);
+}
+
+/* A tunnel that has nothing to do with ECN neither shows it nor heeds it (RFC 6040). */
+static void without_ecn(uint8_t no_ecn)
+{
+	const sprat_mote_path path = { .tunnel = 1, .family = 6, .hop_limit = 64, .no_ecn = no_ecn };
+	sprat_mote_params params = { .spi = SPI, .out = 1, .window = 64, .key = test_key,
+		.salt = test_key, .path = &path };
+	struct mote tx, rx;
+	struct square square;
+	uint8_t packet[64];
+
+	CHECK_EQ(sprat_mote_sa_init(&tx.sa, &params), SPRAT_OK);
+	params.out = 0;
+	CHECK_EQ(sprat_mote_sa_init(&rx.sa, &params), SPRAT_OK);
+	square_set(&square, packet, udp_packet(packet, 6, 4));
+	square.octets[1] = 0x20; /* ECT(0) */
+	CHECK_EQ(seal(&tx, &square), SPRAT_OK);
+	CHECK_EQ(square.octets[1], no_ecn ? 0 : 0x20);
+	square.octets[1] = 0x30; /* the network says CE */
+	CHECK_EQ(open_it(&rx, &square), SPRAT_OK);
+	CHECK_EQ(square.octets[1], no_ecn ? 0x20 : 0x30);
+	sprat_mote_wipe(&tx.sa);
+	sprat_mote_wipe(&rx.sa);
+}
+
+/* Without anti-replay a compressed number is read for as late as the context says. */
+static void late_numbers(void)
+{
+	enum { SENT = 100, LATE = 16 };
+	sprat_mote_ehc ehc = SPRAT_MOTE_EHC_INIT;
+	sprat_mote_params params = { .spi = SPI, .out = 1, .key = test_key, .salt = test_key,
+		.ehc = &ehc };
+	struct mote tx, rx;
+	struct square sealed[SENT + 1];
+	uint8_t packet[64];
+	const size_t len = udp_packet(packet, 6, 4);
+
+	ehc.esp_sn_lsb = 8;
+	ehc.reorder = LATE;
+	CHECK_EQ(sprat_mote_sa_init(&tx.sa, &params), SPRAT_OK);
+	params.out = 0;
+	CHECK_EQ(sprat_mote_sa_init(&rx.sa, &params), SPRAT_OK);
+	for (size_t sn = 1; sn <= SENT; sn++) {
+		square_set(&sealed[sn], packet, len);
+		CHECK_EQ(seal(&tx, &sealed[sn]), SPRAT_OK);
+	}
+	CHECK_EQ(open_it(&rx, &sealed[SENT]), SPRAT_OK);
+	CHECK_EQ(open_it(&rx, &sealed[SENT - LATE + 1]), SPRAT_OK);
+	CHECK_EQ(open_it(&rx, &sealed[SENT - LATE]), SPRAT_DROP_INTEGRITY);
+	sprat_mote_wipe(&tx.sa);
+	sprat_mote_wipe(&rx.sa);
+}
+
+/* The sender's identifier is in front in the IV, the counter behind (RFC 6054). */
+static void senders(uint8_t bits, uint16_t id, const uint8_t *iv)
+{
+	sprat_mote_params params = { .spi = SPI, .out = 1, .key = test_key, .salt = test_key,
+		.sender_id_bits = bits, .sender_id = id, .last_sn = 0x01020303 };
+	struct square square;
+	struct mote tx;
+	uint8_t packet[64];
+
+	CHECK_EQ(sprat_mote_sa_init(&tx.sa, &params), SPRAT_OK);
+	square_set(&square, packet, udp_packet(packet, 6, 4));
+	CHECK_EQ(seal(&tx, &square), SPRAT_OK);
+	CHECK(memcmp(square.octets + 48, iv, 8) == 0);
+	sprat_mote_wipe(&tx.sa);
 }
 
 /* 8 octets of ESP and 8 or 0 of IV, padding, trailer and ICV. */
@@ -536,6 +793,15 @@ static void written_beyond_the_end(void)
 	sprat_mote_wipe(&sa);
 }
 
+/* Takes what it is given, says so, and keeps nothing. */
+static int32_t store_lies(void *context, uint32_t slot, const uint8_t *record)
+{
+	(void)context;
+	(void)slot;
+	(void)record;
+	return 0;
+}
+
 static void storage(void)
 {
 	struct store store = { .octets_left = UINT32_MAX };
@@ -554,6 +820,8 @@ static void storage(void)
 	CHECK_EQ(sprat_mote_nvm_store(&store.nvm, SPI, 0, 9), SPRAT_OK);
 	store.slots[1][3] ^= 1; /* the newer one is spoilt: the older one counts */
 	CHECK_EQ(kept(&store, SPI), 5);
+	store.nvm.write = store_lies;
+	CHECK_EQ(sprat_mote_nvm_store(&store.nvm, SPI, 0, 12), SPRAT_E_INTERNAL);
 	store.nvm.read = NULL;
 	CHECK_EQ(sprat_mote_nvm_load(&store.nvm, SPI, 0, &number), SPRAT_E_INTERNAL);
 	unreadable(0);
@@ -639,6 +907,14 @@ void test_mote(void)
 	short_buffers(1);
 	begun_again();
 	paths();
+	untrue_peers();
+	in_front_of_the_icv();
+	room_to_restore();
+	without_ecn(0);
+	without_ecn(1);
+	late_numbers();
+	senders(8, 0x7a, (const uint8_t *)"\x7a\0\0\0\1\2\3\4");
+	senders(16, 0x7a5b, (const uint8_t *)"\x7a\x5b\0\0\1\2\3\4");
 	storage();
 	flows();
 	fragments_in_fragments();
