@@ -466,9 +466,9 @@ static void in_front_of_the_icv(void)
 static void room_to_restore(void)
 {
 	sprat_mote_ehc ehc = SPRAT_MOTE_EHC_INIT;
-	const sprat_mote_path path = { .tunnel = 1, .family = 6, .hop_limit = 64 };
-	sprat_mote_params params = { .spi = SPI, .out = 1, .window = 64, .key = test_key,
-		.salt = test_key, .path = &path, .ehc = &ehc };
+	const sprat_mote_path path = { .tunnel = 1, .family = 4, .hop_limit = 64 };
+	sprat_mote_params params = { .spi = SPI, .out = 1, .window = 64, .implicit_iv = 1,
+		.key = test_key, .salt = test_key, .path = &path, .ehc = &ehc };
 	struct mote tx, rx;
 	struct square sealed, square;
 	uint8_t packet[64];
@@ -479,11 +479,14 @@ static void room_to_restore(void)
 	memcpy(ehc.destination_first, packet + 24, 16);
 	memcpy(ehc.destination_last, packet + 24, 16);
 	ehc.protocol = 17;
+	ehc.alignment = SPRAT_EHC_ALIGNMENT_8_BIT;
+	ehc.esp_spi_lsb = ehc.esp_sn_lsb = 8;
 	CHECK_EQ(sprat_mote_sa_init(&tx.sa, &params), SPRAT_OK);
 	params.out = 0;
 	CHECK_EQ(sprat_mote_sa_init(&rx.sa, &params), SPRAT_OK);
 	square_set(&sealed, packet, len);
 	CHECK_EQ(seal(&tx, &sealed), SPRAT_OK);
+	CHECK(sealed.len < len); /* so that opening needs room */
 	for (size_t capacity = sealed.len; capacity < sizeof square.octets; capacity++) {
 		int32_t verdict;
 

@@ -275,6 +275,11 @@ wrong_lengths(void)
   p.length += 7; /* octets behind the end are nobody's */
   CHECK_EQ(arrive(&b, &p), SPRAT_OK);
   CHECK_EQ(p.length, 40 + 8 + 20);
+  b.glue.otherwise = SPRAT_GLUE_BYPASS;
+  datagram(&p, OTHER, B);
+  p.length += 7; /* in clear as well */
+  CHECK_EQ(arrive(&b, &p), SPRAT_OK);
+  CHECK_EQ(p.length, 40 + 8 + 20);
   CHECK_EQ(b.counters.dropped[SPRAT_DROP_NOT_IP], sealed.length);
 }
 
@@ -328,6 +333,25 @@ policies(void)
   a.policies[0].out = NULL; /* receive only */
   datagram(&p, A, B);
   CHECK_EQ(leave(&a, SPRAT_GLUE_TRANSPORT, &p), SPRAT_DROP_NO_OUTBOUND_SA);
+}
+
+/* Prefixes that do not end with an octet. */
+static void
+prefixes(void)
+{
+  node a, b;
+  pkt p;
+
+  make_pair(&a, &b);
+  b.glue.otherwise = SPRAT_GLUE_BYPASS;
+  datagram(&p, OTHER, B);
+  CHECK_EQ(arrive(&b, &p), SPRAT_OK);
+  b.selector.remote_bits = 126; /* fd00::8 to fd00::b */
+  CHECK_EQ(arrive(&b, &p), SPRAT_OK);
+  b.selector.remote_bits = 125; /* fd00::8 to fd00::f */
+  CHECK_EQ(arrive(&b, &p), SPRAT_DROP_UNPROTECTED);
+  b.selector.remote_bits = 129; /* none */
+  CHECK_EQ(arrive(&b, &p), SPRAT_OK);
 }
 
 /* RFC 4301 section 5.2 step 4. */
@@ -594,8 +618,12 @@ own_source_from_outside(void)
   datagram(&p, A, B);
   CHECK_EQ(leave(&a, SPRAT_GLUE_TRANSPORT, &p), SPRAT_OK);
   CHECK_EQ(arrive(&a, &p), SPRAT_OK); /* our own ESP, round a loop of routes */
+  a.selector = any;
+  CHECK_EQ(arrive(&a, &p), SPRAT_OK); /* which a policy for everything names, too */
   CHECK_EQ(leave(&a, SPRAT_GLUE_TRANSPORT, &p), SPRAT_OK);
   CHECK_EQ(a.glue.changed, 0);
+  memcpy(a.selector.remote, B, 16);
+  a.selector.remote_bits = 128;
   datagram(&p, A, OTHER);
   CHECK_EQ(arrive(&a, &p), SPRAT_OK); /* nothing that we would seal */
 }
@@ -712,6 +740,50 @@ other_formats(void)
   CHECK_EQ(arrive(&b, &p), SPRAT_OK);
 }
 
+/* An SA that reads numbers as old, or lacks room, says nothing about the next one. */
+static void
+other_states(void)
+{
+  sprat_mote_ehc one = context(8), compressed;
+  const format f = { &one, NULL, 0, 0 };
+  sprat_mote_sa other;
+  const sprat_glue_in first = { &other, NULL, 8, PAIR };
+  static const uint8_t key[16] = { 1 }, salt[3] = { 1 };
+  sprat_mote_params params = { 0 };
+  node a, b;
+  pkt p, before;
+
+  one.esp_sn_lsb = 32;
+  compressed = one;
+  one.iipc_profile = SPRAT_EHC_IIPC_NOT_COMPRESSED;
+  make_node(&a, A);
+  make_node(&b, B);
+  params.spi = 0x22000001; /* looks like A_TO_B[0] */
+  params.implicit_iv = 1;
+  params.window = 64;
+  params.last_sn = 1000;
+  params.key = key;
+  params.salt = salt;
+  params.ehc = &one;
+  CHECK_EQ(sprat_mote_sa_init(&other, &params), SPRAT_OK);
+  CHECK_EQ(sprat_glue_in_add(&b.glue, &first), SPRAT_OK);
+  protect(&a, B, A_TO_B, &f);
+  protect(&b, A, B_TO_A, &f);
+  CHECK(b.in[0].sa == &other);
+  datagram(&p, A, B);
+  before = p;
+  CHECK_EQ(leave(&a, SPRAT_GLUE_TRANSPORT, &p), SPRAT_OK);
+  CHECK_EQ(arrive(&b, &p), SPRAT_OK);
+  CHECK(pkt_same(&p, &before));
+
+  params.ehc = &compressed;
+  params.last_sn = 0;
+  CHECK_EQ(sprat_mote_sa_init(&other, &params), SPRAT_OK);
+  CHECK_EQ(leave(&a, SPRAT_GLUE_TRANSPORT, &p), SPRAT_OK);
+  CHECK_EQ(sprat_glue_input(&b.glue, p.octets, &p.length, p.length), SPRAT_OK);
+  CHECK(pkt_same(&p, &before));
+}
+
 /* An SA at the end of its numbers does not keep packets from the one that follows it. */
 static void
 used_up(void)
@@ -772,8 +844,14 @@ tables(void)
   CHECK(a.policies[0].pair == 4 && a.glue.policies_len == 5);
   CHECK_EQ(sprat_glue_in_add(&a.glue, &entry), SPRAT_E_NULL);
   entry.sa = &a.sa_in;
+  entry.spi_bits = 8;
   CHECK_EQ(sprat_glue_in_add(&a.glue, &entry), SPRAT_OK);
   CHECK_EQ(sprat_glue_in_add(&a.glue, &entry), SPRAT_E_EXISTS);
+  entry.sa = &a.out;
+  entry.spi_bits = 32;
+  CHECK_EQ(sprat_glue_in_add(&a.glue, &entry), SPRAT_OK);
+  CHECK(a.in[0].sa == &a.out && a.in[1].sa == &a.sa_in); /* the longer SPI first */
+  CHECK_EQ(sprat_glue_in_remove(&a.glue, &a.out), SPRAT_OK);
   a.glue.in_room = 1;
   entry.sa = &a.out;
   CHECK_EQ(sprat_glue_in_add(&a.glue, &entry), SPRAT_E_SHORT);
@@ -818,6 +896,13 @@ groups(void)
   datagram(&p, A, GROUP);
   CHECK_EQ(leave(&a, SPRAT_GLUE_TRANSPORT, &p), SPRAT_OK);
   memcpy(p.octets + 24, B, 16);
+  CHECK_EQ(arrive(&b, &p), SPRAT_DROP_NO_SA);
+  datagram(&p, A, GROUP);
+  CHECK_EQ(leave(&a, SPRAT_GLUE_TRANSPORT, &p), SPRAT_OK);
+  p.octets[24 + 15] ^= 1; /* another group */
+  CHECK_EQ(arrive(&b, &p), SPRAT_DROP_NO_SA);
+  p.octets[24 + 15] ^= 1;
+  b.in[0].group = NULL; /* an SA for what is to this node */
   CHECK_EQ(arrive(&b, &p), SPRAT_DROP_NO_SA);
 }
 
@@ -868,6 +953,7 @@ main(void)
   wrong_lengths();
   replays_and_forgeries();
   policies();
+  prefixes();
   not_of_the_policy();
   control_messages();
   quotations();
@@ -880,6 +966,7 @@ main(void)
   diet_esp();
   look_alikes();
   other_formats();
+  other_states();
   used_up();
   tables();
   groups();
