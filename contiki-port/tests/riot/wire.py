@@ -1,4 +1,4 @@
-"""The wire between a node and a host: this program carries each packet itself, so it sees all, and loses or repeats what a test wants."""
+"""The wire between a node and a host: this program itself, so it sees every packet, and loses or repeats some."""
 
 import fcntl
 import os
