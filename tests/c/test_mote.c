@@ -891,6 +891,7 @@ static void fragments_in_fragments(void)
 	packet[43] = 1; /* more fragments; the header inside says that there are none */
 	CHECK_EQ(sprat_mote_flow_of(packet, (uint16_t)len, &flow), SPRAT_OK);
 	CHECK(flow.fragment == 1 && flow.protocol == 17 && flow.has_ports == 1);
+	packet[40] = 17;
 	packet[43] = 8; /* a later one, in which nothing is read */
 	CHECK_EQ(sprat_mote_flow_of(packet, (uint16_t)len, &flow), SPRAT_OK);
 	CHECK(flow.fragment == 1 && flow.protocol == 44 && flow.has_ports == 0);
