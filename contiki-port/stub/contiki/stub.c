@@ -275,6 +275,9 @@ cfs_read(int file, void *octets, unsigned length)
 {
   unsigned there = files[file].length - files[file].at;
 
+  if(stub.no_reads) {
+    return -1;
+  }
   there = there < length ? there : length;
   memcpy(octets, files[file].octets + files[file].at, there);
   return (int)there;

@@ -20,6 +20,7 @@ struct stub {
                             the power ends then */
   unsigned short_files;  /* files that were opened and ended early by a 0 */
   int no_files;          /* no file can be opened */
+  int no_reads;          /* nor read, once it is open */
 };
 
 extern struct stub stub;

@@ -266,7 +266,8 @@ tunnels(void)
   sprat_mote_params p = params(0x11000002, 1);
   sprat_mote_sa *sa;
   pkt plain = datagram(OWN, OUTSIDE), made, other = datagram(OWN, OWN);
-  unsigned routed;
+  unsigned routed, lost;
+  uint64_t number;
 
   to.tunnel = 1;
   to.family = 6;
@@ -294,11 +295,47 @@ tunnels(void)
   CHECK_EQ(out(&made), NETSTACK_IP_PROCESS);
   CHECK_EQ(sprat_mote_open(&peer_in, made.octets, &made.length, PACKET_ROOM), SPRAT_OK);
   CHECK(pkt_same(&made, &plain));
+  lost = sprat_uip_counters.dropped[SPRAT_DROP_NO_OUTBOUND_SA];
+  CHECK_EQ(out(&plain), NETSTACK_IP_DROP); /* too late: its next hop is chosen */
   sprat_uip_sa_remove(sa);
+  CHECK(sprat_mote_sa_sn(sa, &number) != SPRAT_OK);
   CHECK_EQ(early(&plain), 0); /* dropped, and RPL is not asked */
+  CHECK_EQ(sprat_uip_counters.dropped[SPRAT_DROP_NO_OUTBOUND_SA], lost + 2);
   CHECK_EQ(stub.routed, routed + 4);
   CHECK_EQ(sprat_uip_policy_remove(0), SPRAT_OK);
   CHECK_EQ(sprat_uip_policy_remove(99), SPRAT_E_NOT_FOUND);
+}
+
+/* Packet of the peer's, opened by an SA for this group (NULL: our address) and pair. */
+static enum netstack_ip_action
+opened(const uint8_t *group, uint8_t pair, const uint8_t *to)
+{
+  sprat_mote_params p = params(0x11000009, 0);
+  sprat_mote_sa *receives = sprat_uip_sa_add(&p, pair, group), sends;
+  pkt packet = datagram(PEER, to);
+  enum netstack_ip_action verdict;
+
+  p.out = 1;
+  CHECK(receives != NULL && sprat_mote_sa_init(&sends, &p) == SPRAT_OK);
+  CHECK_EQ(sprat_mote_seal(&sends, packet.octets, &packet.length, PACKET_ROOM), SPRAT_OK);
+  verdict = in(&packet);
+  sprat_uip_sa_remove(receives);
+  CHECK_EQ(in(&packet), NETSTACK_IP_DROP);
+  return verdict;
+}
+
+/* What an SA is for goes with it, and does not stay in its place. */
+static void
+receivers(void)
+{
+  static const uint8_t group[16] = { 0xff, 2, [15] = 9 };
+
+  CHECK_EQ(opened(NULL, PAIR, OWN), NETSTACK_IP_PROCESS);
+  CHECK_EQ(opened(NULL, PAIR + 1, OWN), NETSTACK_IP_DROP);
+  CHECK_EQ(opened(NULL, PAIR, group), NETSTACK_IP_DROP);
+  CHECK_EQ(opened(group, PAIR, group), NETSTACK_IP_PROCESS);
+  CHECK_EQ(opened(group, PAIR, OWN), NETSTACK_IP_DROP);
+  CHECK_EQ(opened(NULL, PAIR, OWN), NETSTACK_IP_PROCESS);
 }
 
 static void
@@ -383,6 +420,18 @@ forwarder(void)
   pkt_hop_by_hop(&p);
   pkt_udp(&p, 1, 2, 4);
   CHECK(__wrap_uipbuf_search_header(p.octets, p.length, UDP) == p.octets + 48);
+
+  /* ESP, and in the next packet a header that is none in the same place. */
+  pkt_ip(&p, PEER, OUTSIDE);
+  pkt_hop_by_hop(&p);
+  pkt_raw(&p, ESP, (const uint8_t[16]){ 0xc0 }, 16);
+  CHECK(__wrap_uipbuf_get_last_header(p.octets, p.length, &protocol) == p.octets + 48);
+  pkt_ip(&p, PEER, OUTSIDE);
+  pkt_hop_by_hop(&p);
+  pkt_hop_by_hop(&p);
+  pkt_udp(&p, 1, 2, 4);
+  CHECK(__wrap_uipbuf_get_last_header(p.octets, p.length, &protocol) == p.octets + 56);
+  CHECK_EQ(protocol, UDP);
 }
 
 /* -- Stored numbers -- */
@@ -453,6 +502,9 @@ unreadable(void)
   CHECK_EQ(sprat_cfs_load(&place, 0x11000007, &number), SPRAT_E_INTERNAL);
   CHECK(sprat_cfs_store(&place, 0x11000007, 128) != SPRAT_OK);
   stub.no_files = 0;
+  stub.no_reads = 1;
+  CHECK_EQ(sprat_cfs_load(&place, 0x11000007, &number), SPRAT_E_INTERNAL);
+  stub.no_reads = 0;
   CHECK_EQ(sprat_cfs_load(&place, 0x11000007, &number), SPRAT_OK);
   CHECK_EQ(number, 64);
   CHECK_EQ(sprat_cfs_load(&longer, 0x11000007, &number), SPRAT_E_INTERNAL);
@@ -471,6 +523,7 @@ main(void)
   without_address();
   foreign_group();
   tunnels();
+  receivers();
   places();
   forwarder();
   for(unsigned cut = 0; cut <= 68; cut++) {
