@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What a board provides to the programs in this directory: words to the host, an
- * exit status, a clock that counts instructions, the depth of the stack.
+ * exit status, sleep, a clock that counts instructions, the depth of the stack.
  */
 
 #ifndef PORT_H
@@ -15,6 +15,13 @@ void port_print_number(uint32_t number);
 
 /* Ends the run; status is QEMU's exit status. */
 __attribute__((noreturn)) void port_exit(uint32_t status);
+
+/* Interrupts end a sleep; none is ever taken, so there are no handlers. */
+void port_interrupt_enable(uint32_t number);
+/* Forgets that the interrupt came. */
+void port_interrupt_clear(uint32_t number);
+/* Until an interrupt comes, or has come since it was cleared. */
+void port_sleep(void);
 
 /* A clock of at least 24 bits that counts up, by any unit. */
 uint32_t port_clock(void);

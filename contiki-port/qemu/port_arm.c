@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Cortex-M: start, semihosting, SysTick. */
+/* Cortex-M: start, semihosting, sleep, SysTick. */
 
 #include "port.h"
 
@@ -11,6 +11,9 @@
 #define SYST_CSR (*(volatile uint32_t *)0xe000e010u)
 #define SYST_RVR (*(volatile uint32_t *)0xe000e014u)
 #define SYST_CVR (*(volatile uint32_t *)0xe000e018u)
+/* NVIC (B3.4), a bit for each interrupt. */
+#define NVIC_ISER(number) (((volatile uint32_t *)0xe000e100u)[(number) / 32])
+#define NVIC_ICPR(number) (((volatile uint32_t *)0xe000e280u)[(number) / 32])
 /* The coprocessor access register: the FPU of a Cortex-M4F is off after reset. */
 #define CPACR (*(volatile uint32_t *)0xe000ed88u)
 
@@ -67,6 +70,20 @@ void port_exit(uint32_t status) {
 static void fault(void) {
   port_print("FAIL: fault\n");
   port_exit(3);
+}
+
+void port_interrupt_enable(uint32_t number) {
+  /* What is masked is not taken, but ends a sleep. */
+  __asm__ volatile("cpsid i");
+  NVIC_ISER(number) = 1u << number % 32;
+}
+
+void port_interrupt_clear(uint32_t number) {
+  NVIC_ICPR(number) = 1u << number % 32;
+}
+
+void port_sleep(void) {
+  __asm__ volatile("dsb\n wfi" : : : "memory");
 }
 
 void port_clock_start(void) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The first serial port of the board, by polling. */
+/* The first serial port of the board. */
 
 #ifndef UART_H
 #define UART_H
@@ -9,7 +9,7 @@
 /* Makes the port ready; nothing is received before. */
 void uart_start(void);
 
-/* The next octet; waits for it. */
+/* The next octet; sleeps until it comes. */
 uint8_t uart_receive(void);
 
 /* Sends an octet; waits until there is room for it. */
