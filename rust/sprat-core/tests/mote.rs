@@ -10,7 +10,7 @@ use common::{address, packet};
 use drawn::{Way, config, way};
 use proptest::prelude::*;
 use sprat_core::buf::PacketBuf;
-use sprat_core::crypto::{self, BuiltIn, Encr, ICV, Integ, Keys, Packet, Suite, ccm};
+use sprat_core::crypto::{self, BuiltIn, Encr, ICV, Integ, Keys, Numbers, Packet, Suite, ccm};
 use sprat_core::diet_esp::{Context, Profile};
 use sprat_core::error::DropReason;
 use sprat_core::esp::{Place, Receiver, SealArgs, SealError, Terms, rx, tx};
@@ -325,6 +325,71 @@ fn framed(
     }
 }
 
+/// What a peer changes that holds the key: octets to cut off in front of others to
+/// append, and bits to flip, counted from the end of the plaintext or its start.
+type Change = (usize, Vec<u8>, Vec<(bool, usize, u8)>);
+
+fn changes() -> impl Strategy<Value = Change> {
+    let cut = prop_oneof![3 => Just(0usize), 2 => 0usize..8, 2 => 0usize..120];
+    let more = prop_oneof![
+        4 => Just(vec![]),
+        1 => Just(vec![0, 41]),
+        1 => Just(vec![0, 4]),
+        1 => Just(vec![0, 17]),
+        1 => Just(vec![0]),
+        2 => prop::collection::vec(any::<u8>(), 0..6),
+    ];
+    let flips = prop::collection::vec((any::<bool>(), 0usize..48, 0u8..8), 0..4);
+    (cut, more, flips)
+}
+
+/// The sealed packet with number `sn` and its plaintext changed.
+fn retold(both: &Both, sealed: &[u8], sn: u64, (cut, more, flips): &Change) -> Vec<u8> {
+    let head = mote::Head::parse(sealed, sealed.len()).unwrap();
+    let udp = both.path.is_some_and(|path| path.udp_destination != 0);
+    let header = both.context.as_ref().map_or(8, |(_, ehc)| ehc.header_len());
+    let iv_at = head.upper_at + if udp { 8 } else { 0 } + header;
+    let from = iv_at + if both.implicit_iv { 0 } else { 8 };
+    let sent = sealed[iv_at..from].try_into().map(u64::from_be_bytes);
+    let about = Packet {
+        salt: SALT,
+        iv: sent.unwrap_or(sn),
+        numbers: Numbers {
+            spi: both.params.spi,
+            sn: Sn64(sn),
+            esn: both.params.esn,
+        },
+    };
+    let mut body = sealed[from..sealed.len() - ICV].to_vec();
+    ccm(
+        &mut BuiltIn::new(&KEY),
+        &about,
+        (&mut body, crypto::Way::Open),
+    );
+    body.truncate(body.len().saturating_sub(*cut));
+    body.extend(more);
+    let len = body.len();
+    for (end, at, bit) in flips.iter().filter(|_| len != 0) {
+        let at = at % len;
+        body[if *end { len - 1 - at } else { at }] ^= 1 << bit;
+    }
+    let icv = ccm(
+        &mut BuiltIn::new(&KEY),
+        &about,
+        (&mut body, crypto::Way::Seal),
+    );
+    let mut packet = [&sealed[..from], &body, &icv].concat();
+    if udp {
+        let segment = u16::try_from(packet.len() - head.upper_at).unwrap();
+        packet[head.upper_at + 4..head.upper_at + 6].copy_from_slice(&segment.to_be_bytes());
+    }
+    let v6 = packet[0] >> 4 == 6;
+    let (at, less) = if v6 { (4, 40) } else { (2, 0) };
+    let total = u16::try_from(packet.len() - less).unwrap();
+    packet[at..at + 2].copy_from_slice(&total.to_be_bytes());
+    packet
+}
+
 /// An extension header: which, more of its length, four octets behind that.
 type Extension = (u8, u8, [u8; 4]);
 
@@ -492,6 +557,27 @@ proptest! {
             let (opened, moved) = both.host_opens(&sealed, last);
             prop_assert_eq!(both.mote_opens(&sealed, last), (opened, moved));
         }
+    }
+
+    #[test]
+    fn untrue_peers_are_refused_as_by_the_hosts(
+        (way, plain) in (way(), prop::bool::weighted(0.2)),
+        (implicit, esn, udp, last) in formats(),
+        change in changes(),
+    ) {
+        let mut both = match Both::of(&way, udp, (implicit, esn)) {
+            Some(both) => both,
+            None => return Ok(()),
+        };
+        if plain {
+            both.context = None;
+        }
+        let Ok(sealed) = both.host_seals(&way.packet, last) else {
+            return Ok(());
+        };
+        let packet = retold(&both, &sealed, last + 1, &change);
+        let (opened, moved) = both.host_opens(&packet, last);
+        prop_assert_eq!(both.mote_opens(&packet, last), (opened, moved));
     }
 
     #[test]
