@@ -10,8 +10,8 @@ use std::path::Path;
 /// Growth that passes, in percent.
 const TOLERANCE: u64 = 2;
 
-/// Compares each `name=value` with the number of that name in `section`.
-/// Prints one line each; an error names all that grew or have no budget.
+/// Compares each `name=value` with the number of that name in `section`. Prints one
+/// line each; an error names all that grew, have no budget or were not measured.
 pub fn check(root: &Path, section: &str, measured: &[&str]) -> Result<(), String> {
     report(section, compare(&read(root)?, section, measured)?)
 }
@@ -45,11 +45,24 @@ fn report(section: &str, lines: Vec<(String, bool)>) -> Result<(), String> {
     }
 }
 
-/// One line for each measured value, and whether it is within its budget.
+/// One line for each measured value, and whether it is within its budget; and one
+/// for each budget that nothing was measured for.
 fn compare(text: &str, section: &str, measured: &[&str]) -> Result<Vec<(String, bool)>, String> {
     let file = parse(text)?;
     let table = find(&file, section)?;
-    measured.iter().map(|m| compare_one(table, m)).collect()
+    let mut lines: Vec<_> = measured
+        .iter()
+        .map(|m| compare_one(table, m))
+        .collect::<Result<_, _>>()?;
+    let is_there = |name: &str| {
+        measured
+            .iter()
+            .any(|m| split(m).is_ok_and(|(n, _)| n == name))
+    };
+    let numbers = table.iter().filter(|(_, value)| value.is_integer());
+    let missing = numbers.filter(|(name, _)| !is_there(name));
+    lines.extend(missing.map(|(name, _)| (format!("{name:<24} not measured"), false)));
+    Ok(lines)
 }
 
 /// One line for each limit, and whether the measured value keeps it.
@@ -161,6 +174,17 @@ mod tests {
     fn what_has_no_budget_fails() {
         assert!(!within("data=0"));
         assert!(compare(FILE, "mote.riscv", &["text=1"]).is_err());
+    }
+
+    #[test]
+    fn what_was_not_measured_fails() {
+        let all = |measured: &[&str]| {
+            let lines = compare(FILE, "mote.thumb", measured).unwrap();
+            lines.iter().all(|(_, within)| *within)
+        };
+        assert!(all(&["text=1000", "bss=0"]));
+        assert!(!all(&["text=1000"]), "bss was not measured");
+        assert!(!all(&[]));
     }
 
     #[test]
