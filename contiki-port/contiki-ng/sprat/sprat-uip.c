@@ -254,6 +254,16 @@ sprat_uip_sa_add(const sprat_mote_params *params, uint8_t pair, const uint8_t *g
   return &sas[i];
 }
 /*---------------------------------------------------------------------------*/
+/* The driver keeps the last key until it gets another. */
+static void
+forget_key(void)
+{
+  static const uint8_t none[AES_128_KEY_LENGTH];
+  uint8_t block[AES_128_BLOCK_SIZE] = { 0 };
+
+  sprat_uip_aes128(none, block);
+}
+/*---------------------------------------------------------------------------*/
 void
 sprat_uip_sa_remove(sprat_mote_sa *sa)
 {
@@ -268,6 +278,7 @@ sprat_uip_sa_remove(sprat_mote_sa *sa)
     if(sa == &sas[i] && sa_used[i]) {
       sprat_glue_in_remove(&glue, sa);
       sprat_mote_wipe(sa);
+      forget_key();
       sa_used[i] = 0;
     }
   }

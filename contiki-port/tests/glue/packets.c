@@ -141,3 +141,16 @@ pkt_find(const pkt *p, uint8_t protocol)
   }
   return at;
 }
+
+int
+key_is_forgotten(void (*aes128)(const uint8_t *key, uint8_t *block))
+{
+  static const uint8_t encrypted[16] = { 0x66, 0xe9, 0x4b, 0xd4, 0xef, 0x8a, 0x2c, 0x3b,
+                                         0x88, 0x4c, 0xfa, 0x59, 0xca, 0x34, 0x2b, 0x2e };
+  uint8_t block[16] = { 0 };
+
+  if(aes128 != NULL) {
+    aes128(NULL, block);
+  }
+  return aes128 == NULL || memcmp(block, encrypted, sizeof(block)) == 0;
+}

@@ -46,4 +46,10 @@ int pkt_same(const pkt *a, const pkt *b);
 /* Offset of the first header `protocol`; 0 if the chain does not lead to it. */
 uint16_t pkt_find(const pkt *p, uint8_t protocol);
 
+/*
+ * Whether a platform's AES has a zero key for its last: a zero block becomes what
+ * FIPS 197 makes of it, H of GCM's first test case. The library's own, NULL, keeps none.
+ */
+int key_is_forgotten(void (*aes128)(const uint8_t *key, uint8_t *block));
+
 #endif

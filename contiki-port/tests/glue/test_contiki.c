@@ -299,6 +299,7 @@ tunnels(void)
   CHECK_EQ(out(&plain), NETSTACK_IP_DROP); /* too late: its next hop is chosen */
   sprat_uip_sa_remove(sa);
   CHECK(sprat_mote_sa_sn(sa, &number) != SPRAT_OK);
+  CHECK(key_is_forgotten(sprat_uip_aes128));
   CHECK_EQ(early(&plain), 0); /* dropped, and RPL is not asked */
   CHECK_EQ(sprat_uip_counters.dropped[SPRAT_DROP_NO_OUTBOUND_SA], lost + 2);
   CHECK_EQ(stub.routed, routed + 4);

@@ -333,6 +333,7 @@ freed(void)
 
   refusal();
   CHECK_EQ(sprat_gnrc_sa_free(transport.out), SPRAT_OK);
+  CHECK(key_is_forgotten(sprat_riot_port.aes128));
   leave(&out);
   check_refused(SPRAT_DROP_NO_OUTBOUND_SA);
   CHECK_EQ(sprat_gnrc_sa_free(transport.in), SPRAT_OK);

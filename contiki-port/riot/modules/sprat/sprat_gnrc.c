@@ -150,6 +150,17 @@ int32_t sprat_gnrc_sa_new(const sprat_mote_params *params, sprat_mote_sa **sa)
     return res;
 }
 
+/* RIOT's cipher keeps the last key until it gets another. */
+static void _forget_key(void)
+{
+    static const uint8_t none[16];
+    uint8_t block[16] = { 0 };
+
+    if (sprat_riot_port.aes128 != NULL) {
+        sprat_riot_port.aes128(none, block);
+    }
+}
+
 static void _sa_forget(unsigned place)
 {
     sprat_glue_in_remove(&glue, &sas[place]);
@@ -159,6 +170,7 @@ static void _sa_forget(unsigned place)
         }
     }
     sprat_mote_wipe(&sas[place]);
+    _forget_key();
     taken[place] = false;
 }
 

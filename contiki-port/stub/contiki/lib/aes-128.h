@@ -5,6 +5,7 @@
 
 #include "contiki.h"
 
+#define AES_128_BLOCK_SIZE 16
 #define AES_128_KEY_LENGTH 16
 
 struct stub_aes_driver {
