@@ -199,7 +199,8 @@ upper_matches(const sprat_glue_policy *policy, const sprat_mote_flow *flow, enum
   uint16_t remote = way == LEAVING ? flow->destination_port : flow->source_port;
   int opens = policy->action == SPRAT_GLUE_BYPASS ||
               (policy->action == SPRAT_GLUE_PROTECT && way == OPENED);
-  int hides = hides_upper(flow);
+  /* What leaves no stack has skipped: only a fragment hides something there. */
+  int hides = hides_upper(flow) && (way != LEAVING || flow->protocol == PROTOCOL_FRAGMENT);
 
   if(s->protocol != 0 && s->protocol != flow->protocol && (opens || !hides)) {
     return 0;
@@ -305,6 +306,28 @@ is_sealed(const sprat_glue *glue, const packet *p, const sprat_mote_flow *flow)
 }
 
 /*
+ * What an error quotes, of which the end may be missing. Ports that are missing are
+ * guessed as those of a fragment.
+ */
+static int32_t
+quoted_flow(uint8_t *quoted, uint16_t length, sprat_mote_flow *flow)
+{
+  uint8_t stated[2];
+  int32_t verdict;
+
+  if(length < 40 || quoted[4] * 256 + quoted[5] <= length - 40) {
+    return sprat_mote_flow_of(quoted, length, flow);
+  }
+  memcpy(stated, quoted + 4, 2);
+  quoted[4] = (uint8_t)((length - 40) >> 8);
+  quoted[5] = (uint8_t)(length - 40);
+  verdict = sprat_mote_flow_of(quoted, length, flow);
+  memcpy(quoted + 4, stated, 2);
+  flow->fragment = 1;
+  return verdict;
+}
+
+/*
  * An ICMPv6 error quotes a packet. One that came protected would leave in clear
  * that way, as would one that is quoted in part and cannot be told.
  */
@@ -318,7 +341,7 @@ quotes_protected(const sprat_glue *glue, const packet *p, const sprat_mote_flow 
     return 0;
   }
   if(at > flow->total ||
-     sprat_mote_flow_of(p->octets + at, flow->total - at, &quoted) != SPRAT_OK) {
+     quoted_flow(p->octets + at, flow->total - at, &quoted) != SPRAT_OK) {
     return 1;
   }
   return quoted.protocol != PROTOCOL_ESP && wants_protection(decide(glue, &quoted, ARRIVING));

@@ -52,6 +52,10 @@ extern "C" {
  *
  * ICMPv6 (protocol 58): the local ports are type * 256 + code, as sent, in
  * either direction; leave the remote ports 0 to 65535.
+ *
+ * AH, Mobility, HIP and Shim6 that arrive may hide an upper layer from the policies
+ * and not from the stack: a PROTECT or DISCARD that could be meant matches them, so
+ * a BYPASS for one of these protocols stands in front.
  */
 typedef struct sprat_glue_selector {
   uint8_t local[16];         /* network order */
@@ -160,7 +164,9 @@ int32_t sprat_glue_in_remove(sprat_glue *glue, const sprat_mote_sa *sa);
  *
  * Dropped also: an ICMPv6 error in clear that quotes what came protected
  * (SPRAT_DROP_POLICY), and somebody else's packet to a group whose traffic is
- * protected, since it was opened here (SPRAT_DROP_UNPROTECTED).
+ * protected, since it was opened here (SPRAT_DROP_UNPROTECTED). Ports that are cut
+ * off a quotation could be any; a selector without local addresses takes errors of
+ * a router about others' packets for errors about its own.
  */
 int32_t sprat_glue_output(sprat_glue *glue, uint8_t stage, uint8_t *packet, uint16_t *length,
                           uint16_t capacity);

@@ -86,11 +86,14 @@ sprat_uip_aes128(const uint8_t *key, uint8_t *block)
 #endif
 }
 /*---------------------------------------------------------------------------*/
-/* Where groups are routed, what is not for this node is to be forwarded as it is. */
+/*
+ * Where groups are routed, what is not for this node is to be forwarded as it is. A
+ * host delivers every group, joined or not: all of them are its own.
+ */
 static int
 is_group(const uip_ipaddr_t *a)
 {
-#if UIP_IPV6_MULTICAST
+#if UIP_IPV6_MULTICAST && UIP_CONF_ROUTER
   if(uip_is_addr_mcast_routable(a)) {
     return uip_ds6_is_my_maddr(a);
   }

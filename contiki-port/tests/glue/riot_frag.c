@@ -92,6 +92,53 @@ atomic(void)
   check_clean();
 }
 
+/* The same in front of ESP and inside it: what was opened does not go round again. */
+static void
+atomic_and_esp(void)
+{
+  pkt plain = datagram(PEER, OWN, PORT), by = sealed(&transport, &plain), p;
+  uint16_t at = pkt_find(&by, ESP);
+
+  pkt_ip(&p, PEER, OWN);
+  pkt_fragment(&p, 0, 0);
+  pkt_raw(&p, ESP, by.octets + at, by.length - at);
+  arrive(&p);
+  CHECK(stub.delivered == 1 && stub.protocol == UDP);
+  CHECK_EQ(refusal(), 0);
+  pkt_ip(&plain, OUTSIDE, OWN);
+  pkt_fragment(&plain, 0, 0);
+  pkt_udp(&plain, PORT, PORT, 20);
+  p = sealed(&tunnel, &plain);
+  arrive(&p);
+  CHECK(stub.delivered == 1 && stub.protocol == UDP);
+  CHECK_EQ(refusal(), 0);
+  check_clean();
+  plain = datagram(PEER, OWN, PORT); /* and in clear it does */
+  pkt_ip(&p, PEER, OWN);
+  pkt_fragment(&p, 0, 0);
+  pkt_raw(&p, UDP, plain.octets + 40, plain.length - 40);
+  arrive(&p);
+  check_refused(SPRAT_DROP_UNPROTECTED);
+}
+
+/* GNRC would follow the route of each fragment, and forget what link it came by. */
+static void
+detour_in_parts(void)
+{
+  pkt plain = datagram(PEER, OWN, OPEN_PORT), p;
+  sprat_gnrc_stats before = stats();
+
+  for(uint16_t offset = 0; offset < 2; offset++) {
+    pkt_ip(&p, PEER, OWN);
+    pkt_route(&p, 1, 0, OWN2);
+    pkt_fragment(&p, 2 * offset, !offset);
+    pkt_raw(&p, UDP, plain.octets + 40 + 16 * offset, offset ? plain.length - 56 : 16);
+    arrive(&p);
+    check_refused(0);
+  }
+  CHECK_EQ(stats().forged, before.forged + 2);
+}
+
 /* Nobody takes the packet that is to go round once more. */
 static void
 nobody(void)
@@ -194,6 +241,8 @@ test_fragments(void)
   whole();
   refusal();
   atomic();
+  atomic_and_esp();
+  detour_in_parts();
   nobody();
   lying_fragment();
   routed_parts();

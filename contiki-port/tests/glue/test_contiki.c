@@ -210,7 +210,8 @@ static void
 foreign_group(void)
 {
   static const uint8_t other[16] = { 0xff, 0x1e, [15] = 8 }, near[16] = { 0xff, 2, [15] = 9 };
-  enum netstack_ip_action elsewhere = UIP_IPV6_MULTICAST ? NETSTACK_IP_PROCESS : NETSTACK_IP_DROP;
+  enum netstack_ip_action elsewhere =
+      UIP_IPV6_MULTICAST && UIP_CONF_ROUTER ? NETSTACK_IP_PROCESS : NETSTACK_IP_DROP;
   const uint8_t sealed[32] = { 0xc0, 0xff, 0xee, 1 };
   pkt p;
 

@@ -440,7 +440,15 @@ quotations(void)
   CHECK_EQ(leave(&b, SPRAT_GLUE_TRANSPORT, &p), SPRAT_DROP_POLICY);
   error_about(&p, 1, PORT, 68); /* nothing of it */
   CHECK_EQ(leave(&b, SPRAT_GLUE_TRANSPORT, &p), SPRAT_DROP_POLICY);
-  CHECK_EQ(b.counters.dropped[SPRAT_DROP_POLICY], 3);
+  error_about(&p, 2, PORT, 28); /* the IPv6 header of it */
+  CHECK_EQ(leave(&b, SPRAT_GLUE_TRANSPORT, &p), SPRAT_DROP_POLICY);
+  CHECK_EQ(b.counters.dropped[SPRAT_DROP_POLICY], 4);
+  error_about(&p, 2, 80, 10); /* cut, as all that is too big */
+  pkt whole = p;
+  CHECK_EQ(leave(&b, SPRAT_GLUE_TRANSPORT, &p), SPRAT_OK);
+  CHECK(pkt_same(&p, &whole));
+  p.octets[40 + 8 + 6] = ESP;
+  CHECK_EQ(leave(&b, SPRAT_GLUE_TRANSPORT, &p), SPRAT_OK);
   error_about(&p, 1, 80, 0);
   CHECK_EQ(leave(&b, SPRAT_GLUE_TRANSPORT, &p), SPRAT_OK);
   error_about(&p, 129, PORT, 0); /* an echo is no quotation */
@@ -451,6 +459,31 @@ quotations(void)
   error_about(&p, 1, PORT, 0);
   CHECK_EQ(leave(&b, SPRAT_GLUE_TRANSPORT, &p), SPRAT_OK);
   CHECK_EQ(b.glue.changed, 1); /* sealed, it may quote what it likes */
+}
+
+/* A policy for UDP is not asked for what a stack does not skip on its way out. */
+static void
+unread_on_the_way_out(void)
+{
+  static const uint8_t protocols[] = { 51, 135, 139, 140 };
+  static const uint8_t body[40] = { 59, 4 };
+  sprat_glue_selector own = any, udp = any;
+  sprat_glue_policy bypass = { &own, NULL, SPRAT_GLUE_BYPASS, 0, 0 };
+  sprat_glue_policy discard = { &udp, NULL, SPRAT_GLUE_DISCARD, 0, 0 };
+  node a, b;
+  pkt p;
+
+  udp.protocol = UDP;
+  for(unsigned i = 0; i < sizeof(protocols); i++) {
+    make_pair(&a, &b);
+    own.protocol = protocols[i];
+    CHECK_EQ(sprat_glue_policy_add(&a.glue, SPRAT_GLUE_LAST, &bypass), SPRAT_OK);
+    CHECK_EQ(sprat_glue_policy_add(&a.glue, 0, &discard), SPRAT_OK);
+    pkt_ip(&p, A, B);
+    pkt_raw(&p, protocols[i], body, sizeof(body));
+    CHECK_EQ(leave(&a, SPRAT_GLUE_TRANSPORT, &p), SPRAT_OK);
+    CHECK_EQ(a.glue.changed, 0);
+  }
 }
 
 /* What a fragment hides must not come round a policy, nor open one. */
@@ -957,6 +990,7 @@ main(void)
   not_of_the_policy();
   control_messages();
   quotations();
+  unread_on_the_way_out();
   fragments();
   unread_headers();
   fragments_inside();

@@ -51,6 +51,7 @@ static sprat_gnrc_stats stats;
 /* The upper layer of the last packet, as the policies read it, and its octets. */
 static struct {
     uint8_t protocol;
+    bool opened;
     size_t size;
 } judged;
 
@@ -307,6 +308,7 @@ static __attribute__((noinline)) gnrc_pktsnip_t *_replace(gnrc_pktsnip_t *pkt, g
 static void _note(const sprat_mote_flow *flow)
 {
     judged.protocol = flow->protocol;
+    judged.opened = false;
     judged.size = flow->total - flow->upper_at;
 }
 
@@ -328,6 +330,7 @@ static __attribute__((noinline)) bool _is_readable(const uint8_t *packet, uint16
         return false;
     }
     _note(&flow);
+    judged.opened = true;
     return true;
 }
 
@@ -344,8 +347,9 @@ static __attribute__((noinline)) uint8_t _kind(const gnrc_pktsnip_t *whole)
         return WHOLE; /* the glue refuses it */
     }
     _note(&flow);
-    if ((flow.segments_left || flow.protocol != PROTNUM_ICMPV6) &&
-        _is_local(NULL, flow.source)) {
+    bool detour = flow.segments_left && _is_local(NULL, flow.destination);
+    if ((flow.fragment && detour) ||
+        ((flow.segments_left || flow.protocol != PROTNUM_ICMPV6) && _is_local(NULL, flow.source))) {
         return FORGED;
     }
     return flow.fragment ? FRAGMENT : WHOLE;
@@ -415,6 +419,7 @@ gnrc_pktsnip_t *__wrap_gnrc_ipv6_ext_process_all(gnrc_pktsnip_t *pkt, uint8_t *p
     gnrc_pktsnip_t *ipv6 = gnrc_pktsnip_search_type(pkt, GNRC_NETTYPE_IPV6);
 
     if (_is_loopback(pkt, ipv6->data)) {
+        judged.opened = false;
         return __real_gnrc_ipv6_ext_process_all(pkt, protnum);
     }
     if ((pkt = _enter(pkt, protnum)) == NULL ||
@@ -455,8 +460,8 @@ static void _set_udp_length(gnrc_pktsnip_t *whole)
 gnrc_pktsnip_t *__wrap_gnrc_ipv6_ext_frag_reass(gnrc_pktsnip_t *pkt)
 {
     pkt = __real_gnrc_ipv6_ext_frag_reass(pkt);
-    if (pkt == NULL) {
-        return NULL;
+    if (pkt == NULL || judged.opened) {
+        return pkt; /* out of ESP comes no fragment but one that is all */
     }
     gnrc_pktsnip_t *ipv6 = gnrc_pktsnip_search_type(pkt, GNRC_NETTYPE_IPV6);
     gnrc_pktsnip_t *copy = _copy_in(pkt, ipv6, 0);

@@ -42,6 +42,9 @@ extern uint16_t uip_len;
 
 #define uip_buf (stub_buffer.octets)
 #define UIP_IP_BUF (&stub_buffer.ip)
+#ifndef UIP_CONF_ROUTER
+#define UIP_CONF_ROUTER 1
+#endif
 #define uip_is_addr_mcast(address) ((address)->u8[0] == 0xff)
 #define uip_is_addr_mcast_routable(address) \
   (uip_is_addr_mcast(address) && ((address)->u8[1] & 15) > 2)
