@@ -8,6 +8,12 @@
 #define PROTOCOL_ESP 50
 #define PROTOCOL_FRAGMENT 44
 #define PROTOCOL_ICMPV6 58
+#define PROTOCOL_AH 51
+#define PROTOCOL_MOBILITY 135
+#define PROTOCOL_HIP 139
+#define PROTOCOL_SHIM6 140
+#define IPV6_HEADER 40 /* octets */
+#define PAYLOAD_LENGTH_AT 4
 #define ICMPV6_HEADER 8 /* octets in front of what an error quotes */
 #define ICMPV6_ERRORS 128 /* types below are errors (RFC 4443 section 2.1) */
 
@@ -182,8 +188,9 @@ in_ports(const sprat_mote_flow *flow, uint16_t port, uint16_t first, uint16_t la
 static int
 hides_upper(const sprat_mote_flow *flow)
 {
-  return flow->protocol == PROTOCOL_FRAGMENT || flow->protocol == 51 ||
-         flow->protocol == 135 || flow->protocol == 139 || flow->protocol == 140;
+  return flow->protocol == PROTOCOL_FRAGMENT || flow->protocol == PROTOCOL_AH ||
+         flow->protocol == PROTOCOL_MOBILITY || flow->protocol == PROTOCOL_HIP ||
+         flow->protocol == PROTOCOL_SHIM6;
 }
 
 /*
@@ -306,23 +313,24 @@ is_sealed(const sprat_glue *glue, const packet *p, const sprat_mote_flow *flow)
 }
 
 /*
- * What an error quotes, of which the end may be missing. Ports that are missing are
- * guessed as those of a fragment.
+ * What an error quotes, of which the end may be missing: it is read with the length
+ * that is there, and left as it was. Ports that are missing are guessed as those of
+ * a fragment.
  */
 static int32_t
 quoted_flow(uint8_t *quoted, uint16_t length, sprat_mote_flow *flow)
 {
-  uint8_t stated[2];
+  uint8_t *field = quoted + PAYLOAD_LENGTH_AT, stated[2];
   int32_t verdict;
 
-  if(length < 40 || quoted[4] * 256 + quoted[5] <= length - 40) {
+  if(length < IPV6_HEADER || field[0] * 256 + field[1] <= length - IPV6_HEADER) {
     return sprat_mote_flow_of(quoted, length, flow);
   }
-  memcpy(stated, quoted + 4, 2);
-  quoted[4] = (uint8_t)((length - 40) >> 8);
-  quoted[5] = (uint8_t)(length - 40);
+  memcpy(stated, field, sizeof(stated));
+  field[0] = (uint8_t)((length - IPV6_HEADER) >> 8);
+  field[1] = (uint8_t)(length - IPV6_HEADER);
   verdict = sprat_mote_flow_of(quoted, length, flow);
-  memcpy(quoted + 4, stated, 2);
+  memcpy(field, stated, sizeof(stated));
   flow->fragment = 1;
   return verdict;
 }
