@@ -257,14 +257,16 @@ sprat_uip_sa_add(const sprat_mote_params *params, uint8_t pair, const uint8_t *g
   return &sas[i];
 }
 /*---------------------------------------------------------------------------*/
-/* The driver keeps the last key until it gets another. */
+/* The driver keeps the last key until it gets another; the library's own AES none. */
 static void
 forget_key(void)
 {
   static const uint8_t none[AES_128_KEY_LENGTH];
   uint8_t block[AES_128_BLOCK_SIZE] = { 0 };
 
-  sprat_uip_aes128(none, block);
+  if(sprat_uip_port.aes128 != NULL) {
+    sprat_uip_port.aes128(none, block);
+  }
 }
 /*---------------------------------------------------------------------------*/
 void
