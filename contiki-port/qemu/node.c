@@ -190,6 +190,7 @@ static void handle(uint16_t length) {
   }
   /* What was opened is not opened again after a reset. */
   if (node_glue.changed && node_keep_received() != SPRAT_OK) {
+    ignored++;
     return;
   }
   /* (10) The packet has another length, and may be another packet. */
